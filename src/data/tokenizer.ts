@@ -1,0 +1,9 @@
+/** The tokenizer interface every loader returns. */
+
+/** Turns text into token ids and back. */
+export interface Tokenizer {
+  encode(text: string): number[];
+  decode(ids: readonly number[]): string;
+  /** Bytes of `tokenizer.json`, to be copied beside an artifact; null where there is none. */
+  readonly json: string | null;
+}
