@@ -133,24 +133,23 @@ function floatFromBits(graph: LoweringGraph, bits: Value): Value {
     graph.elementwise(operator, [x, graph.filled(y, 'int64', [])], 'int64');
   const exponent = op('BitwiseAnd', op('Div', words, 2 ** 23), 255);
   const mantissa = op('BitwiseAnd', words, 2 ** 23 - 1);
-  const negative = graph.cast(op('Div', words, 2 ** 31), 'bool');
+  const sign = op('Div', words, 2 ** 31);
   const { scales, hidden } = exponentTables();
-  const pick = (table: readonly number[]) =>
+  const pick = (table: readonly number[], index: Value) =>
     graph.emit(
       'Gather',
-      [graph.constant('float32', [256], table).name, exponent.name],
+      [graph.constant('float32', [table.length], table).name, index.name],
       {},
       'float32',
-      exponent.shape,
-      exponent.stored,
+      index.shape,
+      index.stored,
     );
   const float = (operator: string, ...inputs: Value[]) =>
     graph.elementwise(operator, inputs, 'float32');
-  const whole = float('Add', graph.cast(mantissa, 'float32'), pick(hidden));
-  const size = float('Mul', whole, pick(scales));
-  // Not Neg, which makes a plain zero of zero.
-  const opposite = float('Mul', size, graph.filled(-1, 'float32', []));
-  return float('Where', negative, opposite, size);
+  const whole = float('Add', graph.cast(mantissa, 'float32'), pick(hidden, exponent));
+  const size = float('Mul', whole, pick(scales, exponent));
+  // A product, since Neg and Where lose the sign of zero.
+  return float('Mul', size, pick([1, -1], sign));
 }
 
 const bitcast: Lowering = (graph, [x], { params }) => {
