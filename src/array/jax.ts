@@ -1,0 +1,3 @@
+/** The seam to jax-js: the only module that imports it. */
+
+export * from '@jax-js/jax';
