@@ -6,7 +6,7 @@
  * `x.dispose()`. `keep(tree)` takes a reference of every array in a tree.
  */
 
-import { type Array as JaxArray, type JsTree, tree } from '@jax-js/jax';
+import { type Array as JaxArray, type JsTree, lax, tree } from '@jax-js/jax';
 
 export {
   type Array as JaxArray,
@@ -34,8 +34,8 @@ export {
   vmap,
 } from '@jax-js/jax';
 
-/** Gradients stop here: the value passes, its derivative is zero. */
-export { lax as laxNamespace } from '@jax-js/jax';
+/** The value passes, its derivative is zero. */
+export const stopGradient = lax.stopGradient;
 
 /** The same tree with a new reference of every array, for a use that is not the last. */
 export function keep<T extends JsTree<JaxArray>>(arrays: T): T {
