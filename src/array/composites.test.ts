@@ -2,8 +2,8 @@
 
 import { describe, it } from 'vitest';
 import {
-  type JaxArray as Array,
   grad,
+  type JaxArray,
   keep,
   nn,
   numpy as np,
@@ -13,15 +13,15 @@ import {
 } from './jax.ts';
 import { expectParity, integers, normal } from './parity.ts';
 
-type Weights = Record<string, Array>;
+type Weights = Record<string, JaxArray>;
 
 /** `x / sqrt(mean(x^2) + epsilon) * gain` over the last axis. */
-function rmsNorm(x: Array, gain: Array): Array {
+function rmsNorm(x: JaxArray, gain: JaxArray): JaxArray {
   const square = np.mean(np.square(x.ref), -1, { keepdims: true });
   return x.mul(np.reciprocal(np.sqrt(square.add(1e-5)))).mul(gain);
 }
 
-function layerNorm(x: Array, gain: Array, bias: Array): Array {
+function layerNorm(x: JaxArray, gain: JaxArray, bias: JaxArray): JaxArray {
   const centred = x.ref.sub(np.mean(x, -1, { keepdims: true }));
   const variance = np.mean(np.square(centred.ref), -1, { keepdims: true });
   return centred
@@ -31,8 +31,8 @@ function layerNorm(x: Array, gain: Array, bias: Array): Array {
 }
 
 /** Rotates halves of the last axis of [batch, heads, time, size] by cos and sin [time, size / 2]. */
-function rotate(x: Array, cosine: Array, sine: Array): Array {
-  const [first, second] = np.split(x, 2, -1) as [Array, Array];
+function rotate(x: JaxArray, cosine: JaxArray, sine: JaxArray): JaxArray {
+  const [first, second] = np.split(x, 2, -1) as [JaxArray, JaxArray];
   return np.concatenate(
     [
       first.ref.mul(cosine.ref).sub(second.ref.mul(sine.ref)),
@@ -43,7 +43,7 @@ function rotate(x: Array, cosine: Array, sine: Array): Array {
 }
 
 /** Causal softmax attention of [batch, heads, time, size] arrays. */
-function attention(q: Array, k: Array, v: Array): Array {
+function attention(q: JaxArray, k: JaxArray, v: JaxArray): JaxArray {
   const size = q.shape.at(-1)!;
   const time = q.shape.at(-2)!;
   const scores = np.matmul(q, np.swapaxes(k, -1, -2)).mul(1 / Math.sqrt(size));
@@ -51,21 +51,21 @@ function attention(q: Array, k: Array, v: Array): Array {
   return np.matmul(nn.softmax(np.where(mask, scores, -1e9), -1), v);
 }
 
-function crossEntropy(logits: Array, labels: Array): Array {
+function crossEntropy(logits: JaxArray, labels: JaxArray): JaxArray {
   const rows = logits.shape[0]!;
   const logProbabilities = nn.logSoftmax(logits, -1);
   const picked = logProbabilities.slice(np.arange(rows), labels);
   return np.mean(picked).neg();
 }
 
-function heads(x: Array, count: number): Array {
+function heads(x: JaxArray, count: number): JaxArray {
   const [batch, time, width] = x.shape as [number, number, number];
   return x.reshape([batch, time, count, width / count]).transpose([0, 2, 1, 3]);
 }
 
 /** A one-block transformer's loss over token ids [batch, time] and labels [batch * time]. */
-function transformerLoss(weights: Weights, tokens: Array, labels: Array): Array {
-  const w = weights as Record<string, Array>;
+function transformerLoss(weights: Weights, tokens: JaxArray, labels: JaxArray): JaxArray {
+  const w = weights as Record<string, JaxArray>;
   const [batch, time] = tokens.shape as [number, number];
   let x = np.take(w.embedding!.ref, tokens, 0);
   const width = x.shape[2]!;
@@ -107,7 +107,7 @@ const transformerWeights = {
 
 describe('composites', () => {
   it('multilayer perceptron: loss and gradient', async () => {
-    const loss = (w: Weights, x: Array, y: Array) => {
+    const loss = (w: Weights, x: JaxArray, y: JaxArray) => {
       const hidden = nn.relu(np.matmul(x, w.one!).add(w.bias!));
       return np.mean(np.square(np.matmul(hidden, w.two!).sub(y)));
     };
@@ -124,25 +124,25 @@ describe('composites', () => {
   });
 
   it('softmax, log-softmax, logsumexp', async () => {
-    const f = (x: Array) => [
+    const f = (x: JaxArray) => [
       nn.softmax(x.ref, -1),
       nn.softmax(x.ref, 0),
       nn.logSoftmax(x.ref, -1),
       nn.logsumexp(x, 1),
     ];
     await expectParity(f, [normal([3, 6], 1, 5)]);
-    const g = grad((x: Array, y: Array) => nn.softmax(x, -1).mul(y).sum());
+    const g = grad((x: JaxArray, y: JaxArray) => nn.softmax(x, -1).mul(y).sum());
     await expectParity(g, [normal([3, 6], 1, 2), normal([3, 6], 2)]);
   });
 
   it('norms: values and gradients', async () => {
-    const layer = (w: [Array, Array, Array], y: Array) =>
+    const layer = (w: [JaxArray, JaxArray, JaxArray], y: JaxArray) =>
       layerNorm(...w)
         .mul(y)
         .sum();
     const inputs = [normal([2, 3, 6], 1), normal([6], 2), normal([6], 3)];
     await expectParity(valueAndGrad(layer), [inputs, normal([2, 3, 6], 4)]);
-    const rms = (w: [Array, Array], y: Array) =>
+    const rms = (w: [JaxArray, JaxArray], y: JaxArray) =>
       rmsNorm(...w)
         .mul(y)
         .sum();
@@ -150,7 +150,7 @@ describe('composites', () => {
   });
 
   it('causal attention: value and gradient', async () => {
-    const f = (w: [Array, Array, Array], y: Array) =>
+    const f = (w: [JaxArray, JaxArray, JaxArray], y: JaxArray) =>
       attention(...w)
         .mul(y)
         .sum();
@@ -160,13 +160,15 @@ describe('composites', () => {
   });
 
   it('rotary positions: value and gradient', async () => {
-    const f = (x: Array, c: Array, s: Array, y: Array) => rotate(x, c, s).mul(y).sum();
+    const f = (x: JaxArray, c: JaxArray, s: JaxArray, y: JaxArray) =>
+      rotate(x, c, s).mul(y).sum();
     const inputs = [normal([2, 3, 4, 6], 1), normal([4, 3], 2), normal([4, 3], 3)];
     await expectParity(valueAndGrad(f), [...inputs, normal([2, 3, 4, 6], 4)]);
   });
 
   it('embedding: rows used twice add their gradients', async () => {
-    const f = (w: Array, ids: Array, y: Array) => np.take(w, ids, 0).mul(y).sum();
+    const f = (w: JaxArray, ids: JaxArray, y: JaxArray) =>
+      np.take(w, ids, 0).mul(y).sum();
     const ids = integers([4, 6], 5, 2);
     await expectParity(valueAndGrad(f), [normal([5, 3], 1), ids, normal([4, 6, 3], 3)]);
   });
@@ -188,28 +190,28 @@ describe('composites', () => {
   });
 
   it('AdamW: two moments, bias correction, decay', async () => {
-    const loss = (w: Weights, x: Array) =>
+    const loss = (w: Weights, x: JaxArray) =>
       np.mean(np.square(np.tanh(np.matmul(x, w.a!).add(w.b!))));
     const step = (
       state: { w: Weights; m: Weights; v: Weights },
-      x: Array,
-      count: Array,
+      x: JaxArray,
+      count: JaxArray,
     ) => {
       const [value, g] = valueAndGrad(loss)(keep(state.w), x);
       const m = tree.map(
-        (a: Array, b: Array) => a.mul(0.9).add(b.mul(0.1)),
+        (a: JaxArray, b: JaxArray) => a.mul(0.9).add(b.mul(0.1)),
         state.m,
         keep(g),
       );
       const v = tree.map(
-        (a: Array, b: Array) => a.mul(0.99).add(np.square(b).mul(0.01)),
+        (a: JaxArray, b: JaxArray) => a.mul(0.99).add(np.square(b).mul(0.01)),
         state.v,
         g,
       );
       const one = np.array(1).sub(np.power(0.9, count.ref));
       const two = np.array(1).sub(np.power(0.99, count));
       const w = tree.map(
-        (a: Array, b: Array, c: Array) => {
+        (a: JaxArray, b: JaxArray, c: JaxArray) => {
           const direction = b.div(one.ref).div(np.sqrt(c.div(two.ref)).add(1e-8));
           return a.ref.sub(direction.add(a.mul(0.01)).mul(0.001));
         },
@@ -234,7 +236,7 @@ describe('composites', () => {
   });
 
   it('gradients stop where they are told to', async () => {
-    const f = (x: Array) => np.sum(x.ref.mul(stopGradient(np.exp(x))));
+    const f = (x: JaxArray) => np.sum(x.ref.mul(stopGradient(np.exp(x))));
     await expectParity(valueAndGrad(f), [normal([5], 1)]);
   });
 });
