@@ -51,7 +51,13 @@ function toRuntime(name: string, tensor: AnyTensor): ort.Tensor {
   if (dtype === 'bfloat16') {
     throw new InvalidInputError(name, 'a type that ONNX Runtime takes', 'bfloat16');
   }
-  return new ort.Tensor(dtype, data as Float32Array, shape);
+  const runtime = new ort.Tensor(dtype, data as Float32Array, shape);
+  if (data instanceof Float16Array) {
+    // The native side knows half precision only as 16-bit integers.
+    const bits = new Uint16Array(data.buffer, data.byteOffset, data.length);
+    Object.defineProperty(runtime, 'data', { value: bits });
+  }
+  return runtime;
 }
 
 function fromRuntime(tensor: ort.Tensor): AnyTensor {

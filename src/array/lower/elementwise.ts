@@ -58,7 +58,15 @@ function multiply(
   return graph.elementwise('Mul', [x!, y!], dtype);
 }
 
-/** Quotient rounded to zero. Division of an integer by zero would kill the process. */
+/** A divisor of integers with its zeros made one: dividing by zero would end the process. */
+function safeDivisor(graph: LoweringGraph, divisor: Value): Value {
+  const zero = graph.filled(0, 'int64', []);
+  const one = graph.filled(1, 'int64', []);
+  const isZero = graph.elementwise('Equal', [divisor, zero], 'bool');
+  return graph.elementwise('Where', [isZero, one, divisor], 'int64');
+}
+
+/** Quotient rounded to zero; of integers by zero: the dividend. */
 const divideInteger: Lowering = (graph, inputs, { inputTypes, outputTypes }) => {
   const { dtype } = outputTypes[0]!;
   const inner = promote(inputTypes);
@@ -66,14 +74,11 @@ const divideInteger: Lowering = (graph, inputs, { inputTypes, outputTypes }) => 
   if (isFloat(inner)) {
     return [truncate(graph, graph.elementwise('Div', [x!, y!], inner))];
   }
+  // In int64 the smallest int32 divided by -1 does not overflow.
   return [
-    through(graph, 'int64', [x!, y!], dtype, ([wideX, wideY]) => {
-      const zero = graph.filled(0, 'int64', []);
-      const one = graph.filled(1, 'int64', []);
-      const isZero = graph.elementwise('Equal', [wideY!, zero], 'bool');
-      const safe = graph.elementwise('Where', [isZero, one, wideY!], 'int64');
-      return graph.elementwise('Div', [wideX!, safe], 'int64');
-    }),
+    through(graph, 'int64', [x!, y!], dtype, ([wideX, wideY]) =>
+      graph.elementwise('Div', [wideX!, safeDivisor(graph, wideY!)], 'int64'),
+    ),
   ];
 };
 
@@ -89,11 +94,17 @@ function truncate(graph: LoweringGraph, value: Value): Value {
   return graph.elementwise('Mul', [size, sign], dtype);
 }
 
+/** Remainder with the dividend's sign; of integers by zero: zero. */
 const remainder: Lowering = (graph, inputs, { inputTypes, outputTypes }) => {
   const { dtype } = outputTypes[0]!;
   const inner = promote(inputTypes);
   const cast = inputs.map((input) => graph.cast(input, inner));
-  return [graph.elementwise('Mod', cast, dtype, { fmod: 1 })];
+  if (isFloat(inner)) return [graph.elementwise('Mod', cast, dtype, { fmod: 1 })];
+  return [
+    through(graph, 'int64', cast, dtype, ([x, y]) =>
+      graph.elementwise('Mod', [x!, safeDivisor(graph, y!)], 'int64', { fmod: 1 }),
+    ),
+  ];
 };
 
 const extreme =

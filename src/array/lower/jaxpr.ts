@@ -74,7 +74,7 @@ export function lowerJaxpr(
     const fed = isConstant ? dtype : fedTypes[index - constants.length]!;
     if (!used.has(variable) || elementCount(shape) === 0) {
       if (!isConstant) inputs.push(null);
-      values.set(variable, graph.empty(dtype, shape));
+      values.set(variable, graph.filled(0, dtype, shape));
       continue;
     }
     if (isConstant) {
@@ -114,7 +114,7 @@ export function lowerJaxpr(
       );
     }
     const results = outputTypes.every(({ shape }) => elementCount(shape) === 0)
-      ? outputTypes.map(({ dtype, shape }) => graph.empty(dtype, shape))
+      ? outputTypes.map(({ dtype, shape }) => graph.filled(0, dtype, shape))
       : lowering(graph, eqn.inputs.map(read), {
           params: eqn.params,
           inputTypes: eqn.inputs.map(typeOf),

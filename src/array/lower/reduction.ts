@@ -29,7 +29,8 @@ function identity(reduction: Reduction, dtype: DataType): number {
 function reductionType(reduction: Reduction, dtype: DataType): DataType {
   if (dtype === 'bool') return 'int32';
   if (dtype === 'uint32') return 'int64';
-  if (reduction === 'Mul' && dtype === 'float64') return 'float64';
+  // ReduceProd does not wrap int32 around.
+  if (dtype === 'int32' && reduction === 'Mul') return 'int64';
   return dtype;
 }
 
