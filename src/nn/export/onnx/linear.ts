@@ -102,18 +102,23 @@ function packedProduct(
   const codesShape = [outFeatures, blocksPerRow, (blockSize * bits) / 8];
   const inputs = [
     x,
-    weights.add(`${name}.codes`, 'uint8', codesShape, async () => once().codes),
+    weights.add(`${name}.codes`, 'uint8', codesShape, async () => once().blocks.data),
     weights.add(
       `${name}.scales`,
       'float32',
       [outFeatures * blocksPerRow],
-      async () => once().scales,
+      async () => once().scales.data,
     ),
   ];
   if (plan.explicitZeros) {
     const zerosShape = [outFeatures * Math.ceil((blocksPerRow * bits) / 8)];
     inputs.push(
-      weights.add(`${name}.zeros`, 'uint8', zerosShape, async () => once().zeros!),
+      weights.add(
+        `${name}.zeros`,
+        'uint8',
+        zerosShape,
+        async () => once().zeroPoints!.data,
+      ),
     );
   }
   weights.reports.push({
