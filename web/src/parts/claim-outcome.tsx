@@ -1,0 +1,216 @@
+/** What a claim measured: its gates, a table of means, a plot of them, notes. */
+
+import type { ClaimOutcome } from '../api/types.ts';
+import { type Axis, axisOver } from './axis.ts';
+import { formatLoose, formatMoment, formatSeconds } from './format.ts';
+import { Icon } from './icon.tsx';
+import { Verdict } from './verdict.tsx';
+
+type Summary = ClaimOutcome['summary'];
+
+export function ClaimOutcomeView({ outcome }: { readonly outcome: ClaimOutcome }) {
+  const metrics = distinct(outcome.summary.map((entry) => entry.metric));
+  const seeds = distinct(outcome.rows.map((row) => String(row.seed)));
+  return (
+    <div className="outcome">
+      <p className="outcome-verdict">
+        <Verdict holds={outcome.holds} />
+        <span className="muted">
+          measured {formatMoment(outcome.finishedAt)}, {formatSeconds(outcome.seconds)},{' '}
+          {seeds.length === 1 ? 'seed' : 'seeds'} {seeds.join(', ')}
+        </span>
+      </p>
+      <ul className="gates">
+        {outcome.gates.map((gate) => (
+          <li
+            key={gate.statement}
+            className={gate.holds ? 'gate gate-holds' : 'gate gate-fails'}
+          >
+            <Icon name={gate.holds ? 'check' : 'cross'} />
+            <div>
+              <span className="visually-hidden">
+                {gate.holds ? 'Met: ' : 'Not met: '}
+              </span>
+              {gate.statement}
+              <span className="gate-measured">{gate.measured}</span>
+            </div>
+          </li>
+        ))}
+      </ul>
+      {metrics.map((metric) => (
+        <MetricSummary
+          key={metric}
+          metric={metric}
+          summary={outcome.summary.filter((entry) => entry.metric === metric)}
+          seeds={seeds.length}
+        />
+      ))}
+      {outcome.notes.length > 0 ? (
+        <ul className="outcome-notes">
+          {outcome.notes.map((note) => (
+            <li key={note}>{note}</li>
+          ))}
+        </ul>
+      ) : null}
+      <p className="actions">
+        <a className="quiet-button" href={`/api/results/${outcome.id}`} download>
+          <Icon name="download" /> Result as JSON
+        </a>
+      </p>
+    </div>
+  );
+}
+
+interface MetricProps {
+  readonly metric: string;
+  readonly summary: Summary;
+  readonly seeds: number;
+}
+
+function MetricSummary({ metric, summary, seeds }: MetricProps) {
+  const datasets = distinct(summary.map((entry) => entry.dataset));
+  const methods = distinct(summary.map((entry) => entry.method));
+  const caption =
+    seeds > 1
+      ? `${metric}: mean and standard deviation over ${seeds} seeds`
+      : `${metric}: one seed`;
+  const find = (method: string, dataset: string) =>
+    summary.find((entry) => entry.method === method && entry.dataset === dataset);
+  return (
+    <div className="metric-summary">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard */}
+      <section className="table-scroll" tabIndex={0} aria-label={caption}>
+        <table className="table">
+          <caption>{caption}</caption>
+          <thead>
+            <tr>
+              <th scope="col">Method</th>
+              {datasets.map((dataset) => (
+                <th key={dataset} scope="col" className="number">
+                  {dataset}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {methods.map((method) => (
+              <tr key={method}>
+                <th scope="row">{method}</th>
+                {datasets.map((dataset) => {
+                  const entry = find(method, dataset);
+                  return (
+                    <td key={dataset} className="number">
+                      {entry ? formatLoose(entry.mean) : '–'}
+                      {entry && seeds > 1 ? (
+                        <span className="deviation"> ± {formatLoose(entry.std)}</span>
+                      ) : null}
+                    </td>
+                  );
+                })}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </section>
+      <MeansPlot metric={metric} summary={summary} datasets={datasets} />
+    </div>
+  );
+}
+
+interface PlotProps {
+  readonly metric: string;
+  readonly summary: Summary;
+  readonly datasets: readonly string[];
+}
+
+const names = 190;
+const right = 700;
+const lineHeight = 26;
+
+/** One line a method, grouped by dataset; bars reach one standard deviation to each side. */
+function MeansPlot({ metric, summary, datasets }: PlotProps) {
+  const finite = summary.filter(
+    (entry) => Number.isFinite(entry.mean) && Number.isFinite(entry.std),
+  );
+  if (finite.length < 2) return null;
+  const axis = axisOver(
+    finite.flatMap((entry) => [entry.mean - entry.std, entry.mean + entry.std]),
+    6,
+  );
+  let top = 8;
+  const groups = datasets.map((dataset) => {
+    const entries = finite.filter((entry) => entry.dataset === dataset);
+    const group = { dataset, entries, top };
+    top += (entries.length + 1) * lineHeight + 6;
+    return group;
+  });
+  return (
+    <figure className="plot plot-means">
+      <svg
+        viewBox={`0 0 720 ${top + 30}`}
+        role="img"
+        aria-label={plotText(metric, finite)}
+      >
+        <Grid axis={axis} bottom={top} />
+        {groups.map((group) => (
+          <g key={group.dataset}>
+            <text className="means-dataset" x="0" y={group.top + 17}>
+              {group.dataset}
+            </text>
+            {group.entries.map((entry, index) => {
+              const y = group.top + (index + 1.5) * lineHeight;
+              const place = (value: number) => axis.place(value, names, right);
+              return (
+                <g key={entry.method} className="means-entry">
+                  <text x={names - 12} y={y + 4} textAnchor="end">
+                    {shorten(entry.method)}
+                  </text>
+                  <line
+                    x1={place(entry.mean - entry.std)}
+                    x2={place(entry.mean + entry.std)}
+                    y1={y}
+                    y2={y}
+                  />
+                  <circle cx={place(entry.mean)} cy={y} r="5" />
+                </g>
+              );
+            })}
+          </g>
+        ))}
+      </svg>
+    </figure>
+  );
+}
+
+function Grid({ axis, bottom }: { readonly axis: Axis; readonly bottom: number }) {
+  return (
+    <g className="plot-axes">
+      {axis.ticks.map(({ value, label }) => {
+        const left = axis.place(value, names, right);
+        return (
+          <g key={label}>
+            <line x1={left} x2={left} y1="8" y2={bottom} />
+            <text x={left} y={bottom + 20} textAnchor="middle">
+              {label}
+            </text>
+          </g>
+        );
+      })}
+    </g>
+  );
+}
+
+function plotText(metric: string, summary: Summary): string {
+  const values = summary.map(
+    (entry) => `${entry.method} on ${entry.dataset} ${formatLoose(entry.mean)}`,
+  );
+  return `Means of ${metric}: ${values.join('; ')}`;
+}
+
+function shorten(text: string): string {
+  return text.length > 24 ? `${text.slice(0, 23)}…` : text;
+}
+
+function distinct(values: readonly string[]): string[] {
+  return [...new Set(values)];
+}
