@@ -112,7 +112,7 @@ function StoredComparison({ stored }: { readonly stored: StoredComparisonItem })
         Finished {formatMoment(stored.finishedAt)}
       </Head>
       <div aria-live="polite">
-        <RecommendationView recommendation={result.recommendation} />
+        <RecommendationView recommendation={result.recommendation} rows={result.rows} />
       </div>
       {task.error ? <Failure error={task.error} retry={task.refetch} /> : null}
       {task.data ? (

@@ -3,12 +3,12 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { paperQuery } from '../api/queries.ts';
-import type { MethodInfo, PaperDetail } from '../api/types.ts';
+import type { PaperDetail } from '../api/types.ts';
 import { ClaimRunner } from '../parts/claim-runner.tsx';
 import { formatDate } from '../parts/format.ts';
-import { MethodList } from '../parts/method-list.tsx';
 import { Failure, isNotFound } from '../parts/notice.tsx';
 import { usePageTitle } from '../parts/page.ts';
+import { PaperRail } from '../parts/paper-rail.tsx';
 import { SkeletonPage } from '../parts/skeleton.tsx';
 import { Snippet } from '../parts/snippet.tsx';
 import { applyCommand, leadingOptions, programFor } from '../parts/snippets.ts';
@@ -49,19 +49,21 @@ export function PaperPage() {
           <VerdictTag paper={paper} />
         </p>
       </header>
-      <p className="summary">{paper.summary}</p>
-      <section aria-labelledby="claim">
-        <h2 id="claim">The claim</h2>
-        <p className="claim">{paper.claim}</p>
-        {paper.status === 'runs' ? null : <NotBuilt paper={paper} />}
-      </section>
-      {paper.status === 'runs' ? (
-        <>
-          <ClaimRunner paper={paper} />
-          <UseIt paper={paper} />
-          <Rivals rivals={paper.rivals} />
-        </>
-      ) : null}
+      <div className="paper-main">
+        <p className="summary">{paper.summary}</p>
+        <section aria-labelledby="claim">
+          <h2 id="claim">The claim</h2>
+          <p className="claim">{paper.claim}</p>
+          {paper.status === 'runs' ? null : <NotBuilt paper={paper} />}
+        </section>
+        {paper.status === 'runs' ? (
+          <>
+            <ClaimRunner paper={paper} />
+            <UseIt paper={paper} />
+          </>
+        ) : null}
+      </div>
+      <PaperRail paper={paper} />
     </article>
   );
 }
@@ -112,16 +114,6 @@ function UseIt({ paper }: { readonly paper: PaperDetail }) {
           </Link>
         ))}
       </p>
-    </section>
-  );
-}
-
-function Rivals({ rivals }: { readonly rivals: readonly MethodInfo[] }) {
-  if (rivals.length === 0) return null;
-  return (
-    <section aria-labelledby="rivals">
-      <h2 id="rivals">Rivals</h2>
-      <MethodList methods={rivals} />
     </section>
   );
 }

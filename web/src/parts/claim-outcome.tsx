@@ -1,9 +1,11 @@
 /** What a claim measured: its gates, a table of means, a plot of them, notes. */
 
+import { useRef } from 'react';
 import type { ClaimOutcome } from '../api/types.ts';
 import { type Axis, axisOver } from './axis.ts';
 import { formatLoose, formatMoment, formatSeconds } from './format.ts';
 import { Icon } from './icon.tsx';
+import { useWidth } from './use-width.ts';
 import { Verdict } from './verdict.tsx';
 
 type Summary = ClaimOutcome['summary'];
@@ -74,6 +76,9 @@ function MetricSummary({ metric, summary, seeds }: MetricProps) {
     seeds > 1
       ? `${metric}: mean and standard deviation over ${seeds} seeds`
       : `${metric}: one seed`;
+  const finite = summary.filter(
+    (entry) => Number.isFinite(entry.mean) && Number.isFinite(entry.std),
+  );
   const find = (method: string, dataset: string) =>
     summary.find((entry) => entry.method === method && entry.dataset === dataset);
   return (
@@ -112,7 +117,9 @@ function MetricSummary({ metric, summary, seeds }: MetricProps) {
           </tbody>
         </table>
       </section>
-      <MeansPlot metric={metric} summary={summary} datasets={datasets} />
+      {finite.length > 1 ? (
+        <MeansPlot metric={metric} summary={finite} datasets={datasets} />
+      ) : null}
     </div>
   );
 }
@@ -123,35 +130,34 @@ interface PlotProps {
   readonly datasets: readonly string[];
 }
 
-const names = 190;
-const right = 700;
 const lineHeight = 26;
 
 /** One line a method, grouped by dataset; bars reach one standard deviation to each side. */
 function MeansPlot({ metric, summary, datasets }: PlotProps) {
-  const finite = summary.filter(
-    (entry) => Number.isFinite(entry.mean) && Number.isFinite(entry.std),
-  );
-  if (finite.length < 2) return null;
+  const figure = useRef<HTMLElement>(null);
+  const width = useWidth(figure, 720);
+  const names = Math.min(190, width * 0.4);
+  const right = width - 16;
   const axis = axisOver(
-    finite.flatMap((entry) => [entry.mean - entry.std, entry.mean + entry.std]),
-    6,
+    summary.flatMap((entry) => [entry.mean - entry.std, entry.mean + entry.std]),
+    (right - names) / 80,
   );
   let top = 8;
   const groups = datasets.map((dataset) => {
-    const entries = finite.filter((entry) => entry.dataset === dataset);
+    const entries = summary.filter((entry) => entry.dataset === dataset);
     const group = { dataset, entries, top };
     top += (entries.length + 1) * lineHeight + 6;
     return group;
   });
   return (
-    <figure className="plot plot-means">
+    <figure ref={figure} className="plot plot-means">
       <svg
-        viewBox={`0 0 720 ${top + 30}`}
+        width={width}
+        height={top + 30}
         role="img"
-        aria-label={plotText(metric, finite)}
+        aria-label={plotText(metric, summary)}
       >
-        <Grid axis={axis} bottom={top} />
+        <Grid axis={axis} left={names} right={right} bottom={top} />
         {groups.map((group) => (
           <g key={group.dataset}>
             <text className="means-dataset" x="0" y={group.top + 17}>
@@ -163,7 +169,7 @@ function MeansPlot({ metric, summary, datasets }: PlotProps) {
               return (
                 <g key={entry.method} className="means-entry">
                   <text x={names - 12} y={y + 4} textAnchor="end">
-                    {shorten(entry.method)}
+                    {shorten(entry.method, names / 7.5)}
                   </text>
                   <line
                     x1={place(entry.mean - entry.std)}
@@ -182,11 +188,18 @@ function MeansPlot({ metric, summary, datasets }: PlotProps) {
   );
 }
 
-function Grid({ axis, bottom }: { readonly axis: Axis; readonly bottom: number }) {
+interface GridProps {
+  readonly axis: Axis;
+  readonly left: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
+function Grid({ axis, left: start, right, bottom }: GridProps) {
   return (
     <g className="plot-axes">
       {axis.ticks.map(({ value, label }) => {
-        const left = axis.place(value, names, right);
+        const left = axis.place(value, start, right);
         return (
           <g key={label}>
             <line x1={left} x2={left} y1="8" y2={bottom} />
@@ -207,8 +220,8 @@ function plotText(metric: string, summary: Summary): string {
   return `Means of ${metric}: ${values.join('; ')}`;
 }
 
-function shorten(text: string): string {
-  return text.length > 24 ? `${text.slice(0, 23)}…` : text;
+function shorten(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
 }
 
 function distinct(values: readonly string[]): string[] {

@@ -147,7 +147,7 @@ function MetricHead({ metric, order, onSort }: HeadProps) {
   const name = (
     <>
       {metric.title}
-      {metric.unit ? <span className="unit"> {metric.unit}</span> : null}
+      {metric.unit ? <span className="unit">, {metric.unit}</span> : null}
     </>
   );
   const hint = `${metric.description} ${metric.better === 'lower' ? 'Lower' : 'Higher'} is better.`;

@@ -11,7 +11,6 @@ import { Icon } from './icon.tsx';
 import { JobProgress } from './job-progress.tsx';
 import { Failure } from './notice.tsx';
 import { RecommendationView } from './recommendation.tsx';
-import { rowKey, shortOptions, tellingOptions } from './rows.ts';
 import { SkeletonLines } from './skeleton.tsx';
 
 export function LatestComparison() {
@@ -76,18 +75,12 @@ interface StoredProps {
 }
 
 function Stored({ id, title, finishedAt, rows, recommendation, task }: StoredProps) {
-  const row = recommendation
-    ? rows.find((candidate) => rowKey(candidate) === rowKey(recommendation))
-    : undefined;
   return (
     <>
       <p className="panel-note">
         {title}, {formatMoment(finishedAt)}
       </p>
-      <RecommendationView
-        recommendation={recommendation}
-        options={row ? shortOptions(row, tellingOptions(rows)) : undefined}
-      />
+      <RecommendationView recommendation={recommendation} rows={rows} />
       <BriefTable rows={rows} recommendation={recommendation} task={task} />
       <p className="panel-foot">
         <Link to="/compare/$id" params={{ id }}>

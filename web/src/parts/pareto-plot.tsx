@@ -1,6 +1,6 @@
 /** Rivals on two metrics, with the line of those that no other beats on both. */
 
-import { useId, useState } from 'react';
+import { useId, useRef, useState } from 'react';
 import type { ComparisonRow, Metric, Recommendation } from '../api/types.ts';
 import type { Axis } from './axis.ts';
 import {
@@ -11,6 +11,7 @@ import {
   plotPoints,
 } from './plot-points.ts';
 import { rowKey } from './rows.ts';
+import { useWidth } from './use-width.ts';
 
 interface Props {
   readonly rows: readonly ComparisonRow[];
@@ -19,18 +20,19 @@ interface Props {
   readonly recommendation: Recommendation | null;
 }
 
-const size = { width: 720, height: 392 };
-const area: PlotArea = { left: 64, right: 704, top: 34, bottom: 334 };
-
 export function ParetoPlot({ rows, x, y, recommendation }: Props) {
   const id = useId();
   const [active, setActive] = useState<string | null>(null);
+  const figure = useRef<HTMLElement>(null);
+  const width = useWidth(figure, 720);
+  const height = width < 520 ? 320 : 400;
+  const area: PlotArea = { left: 52, right: width - 12, top: 34, bottom: height - 58 };
   const { points, xAxis, yAxis } = plotPoints(rows, x, y, area);
   if (points.length < 2) {
     return (
-      <div className="plot plot-empty">
+      <figure ref={figure} className="plot plot-empty">
         <p>The plot appears once two rivals are measured.</p>
-      </div>
+      </figure>
     );
   }
   const chosen = recommendation ? rowKey(recommendation) : null;
@@ -38,10 +40,11 @@ export function ParetoPlot({ rows, x, y, recommendation }: Props) {
   const current = points.find((point) => point.key === active);
 
   return (
-    <figure className="plot">
+    <figure ref={figure} className="plot">
       {/* biome-ignore lint/a11y/useSemanticElements: a drawing cannot be a fieldset */}
       <svg
-        viewBox={`0 0 ${size.width} ${size.height}`}
+        width={width}
+        height={height}
         role="group"
         aria-labelledby={`${id}-title ${id}-note`}
       >
@@ -49,7 +52,7 @@ export function ParetoPlot({ rows, x, y, recommendation }: Props) {
         <desc id={`${id}-note`}>
           {`${points.length} points, among them ${best.map((point) => point.name).join('; ')}.`}
         </desc>
-        <Axes x={x} y={y} xAxis={xAxis} yAxis={yAxis} />
+        <Axes area={area} x={x} y={y} xAxis={xAxis} yAxis={yAxis} />
         <path className="plot-frontier" d={frontierPath(rows, points, x, y)} />
         {plotLabels(points, area).map((label) => (
           <text
@@ -70,7 +73,7 @@ export function ParetoPlot({ rows, x, y, recommendation }: Props) {
             onActive={(isActive) => setActive(isActive ? point.key : null)}
           />
         ))}
-        {current ? <PointNote point={current} /> : null}
+        {current ? <PointNote point={current} room={width} /> : null}
       </svg>
       <figcaption className="plot-key">
         <span className="key key-best">no other is better on both</span>
@@ -111,13 +114,14 @@ function Point({ point, recommended, onActive }: PointProps) {
 }
 
 interface AxesProps {
+  readonly area: PlotArea;
   readonly x: Metric;
   readonly y: Metric;
   readonly xAxis: Axis;
   readonly yAxis: Axis;
 }
 
-function Axes({ x, y, xAxis, yAxis }: AxesProps) {
+function Axes({ area, x, y, xAxis, yAxis }: AxesProps) {
   return (
     <g className="plot-axes">
       {yAxis.ticks.map(({ value, label }) => {
@@ -159,11 +163,17 @@ function Axes({ x, y, xAxis, yAxis }: AxesProps) {
 }
 
 /** A box beside a point, kept inside the drawing. */
-function PointNote({ point }: { readonly point: PlotPoint }) {
+function PointNote({
+  point,
+  room,
+}: {
+  readonly point: PlotPoint;
+  readonly room: number;
+}) {
   const lines = [point.name, point.values];
   const width = Math.max(...lines.map((line) => line.length)) * 7.3 + 24;
   const height = lines.length * 20 + 14;
-  const left = Math.min(Math.max(point.left - width / 2, 4), size.width - width - 4);
+  const left = Math.min(Math.max(point.left - width / 2, 4), room - width - 4);
   const above = point.top - height - 16;
   const top = above < 0 ? point.top + 16 : above;
   return (

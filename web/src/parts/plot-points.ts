@@ -39,8 +39,8 @@ export function plotPoints(
   area: PlotArea,
 ): { readonly points: PlotPoint[]; readonly xAxis: Axis; readonly yAxis: Axis } {
   const shown = rows.filter((row) => isFinitePair(row, x, y));
-  const xAxis = axisOver(valuesOf(shown, x), 6);
-  const yAxis = axisOver(valuesOf(shown, y), 5);
+  const xAxis = axisOver(valuesOf(shown, x), (area.right - area.left) / 90);
+  const yAxis = axisOver(valuesOf(shown, y), (area.bottom - area.top) / 56);
   const telling = tellingOptions(rows);
   const best = new Set(frontier(shown, x, y));
   const points = shown.map((row): PlotPoint => {

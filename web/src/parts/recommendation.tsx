@@ -1,14 +1,14 @@
 /** The advice that a comparison ends with. */
 
-import type { Recommendation } from '../api/types.ts';
-import { formatOptions } from './format.ts';
+import type { ComparisonRow, Recommendation } from '../api/types.ts';
+import { rowKey, shortOptions, tellingOptions } from './rows.ts';
 
 interface Props {
   readonly recommendation: Recommendation | null;
-  readonly options?: string;
+  readonly rows: readonly ComparisonRow[];
 }
 
-export function RecommendationView({ recommendation, options }: Props) {
+export function RecommendationView({ recommendation, rows }: Props) {
   if (!recommendation) {
     return (
       <div className="advice">
@@ -17,12 +17,13 @@ export function RecommendationView({ recommendation, options }: Props) {
       </div>
     );
   }
+  const row = rows.find((candidate) => rowKey(candidate) === rowKey(recommendation));
   return (
     <div className="advice advice-given">
       <p className="advice-title">
         Use <strong>{recommendation.method}</strong>{' '}
         <span className="advice-options">
-          {options ?? formatOptions(recommendation.options)}
+          {row ? shortOptions(row, tellingOptions(rows)) : ''}
         </span>
       </p>
       <p>{recommendation.reason}</p>
