@@ -6,7 +6,7 @@ import { compile } from './compile.ts';
 import { toFloat32 } from './float16.ts';
 import { grad, type JaxArray, lax, nn, numpy as np } from './jax.ts';
 import { expectClose, expectParity, flips, integers, normal } from './parity.ts';
-import type { AnyTensor, Shape, Tensor } from './tensor.ts';
+import { type AnyTensor, float32, int32, type Shape, type Tensor } from './tensor.ts';
 
 const runs = { numRuns: 12 };
 const seed = fc.integer({ min: 0, max: 1_000_000 });

@@ -3,6 +3,8 @@
 import type { Jaxpr } from '@jax-js/jax';
 import { type AnyTensor, type DataType, elementCount } from '../tensor.ts';
 import { UnsupportedError } from '../unsupported.ts';
+import { bitLowerings } from './bits.ts';
+import { convolutionLowerings } from './convolution.ts';
 import { dotLowerings } from './dot.ts';
 import { elementwiseLowerings } from './elementwise.ts';
 import { LoweringGraph } from './graph.ts';
@@ -20,6 +22,8 @@ const lowerings: Lowerings = {
   ...shapeLowerings,
   ...indexingLowerings,
   ...sortingLowerings,
+  ...convolutionLowerings,
+  ...bitLowerings,
 };
 
 /** A traced function as a model. */
