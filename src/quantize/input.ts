@@ -2,6 +2,7 @@
 
 import { checkFinite, type Tensor } from '../array/tensor.ts';
 import { InvalidInputError } from '../error.ts';
+import type { VisitedBlock } from '../nn/calibrate.ts';
 import { parameterShapes } from '../nn/decoder/parameters.ts';
 import type { LanguageModel, LanguageModelConfig } from '../nn/model.ts';
 
@@ -93,4 +94,14 @@ export async function readFinite(model: LanguageModel, name: string): Promise<Te
   const tensor = await model.parameters.read(name);
   checkFinite(name, tensor);
   return tensor;
+}
+
+/** Refuses NaN and infinity in a block's parameters and in what it computed. */
+export function checkFiniteBlock(visit: VisitedBlock): void {
+  for (const [name, tensor] of Object.entries(visit.parameters)) {
+    checkFinite(visit.prefix + name, tensor);
+  }
+  for (const [tap, tensor] of Object.entries(visit.taps)) {
+    checkFinite(`calibration activations ${visit.prefix}${tap}`, tensor);
+  }
 }

@@ -3,6 +3,7 @@
 import type { Grid } from '../../array/quantizer/grid.ts';
 import { type Grouping, groupSizeOf } from '../../array/quantizer/matrix.ts';
 import { float32, type Tensor } from '../../array/tensor.ts';
+import type { VisitedBlock } from '../../nn/calibrate.ts';
 import {
   foldGroups,
   linearLayers,
@@ -11,15 +12,16 @@ import {
 import type { LanguageModelConfig } from '../../nn/model.ts';
 import type { RunContext } from '../../nouns/run.ts';
 import { pause } from '../assemble.ts';
-import { type BlockVisit, meanMagnitude } from '../float-pass.ts';
+import { meanMagnitude, tokenRows } from '../float-pass.ts';
 import {
   type ClipOptions,
   clampGroups,
   isClippable,
+  sampleRows,
   searchClips,
 } from './clip-search.ts';
 import { divideFeatures, foldScales } from './fold.ts';
-import { type Inspector, sampledInput } from './inspect.ts';
+import type { Inspector } from './inspect.ts';
 import { searchScales } from './scale-search.ts';
 
 export interface SearchSettings extends ClipOptions {
@@ -50,7 +52,7 @@ export interface BlockChoice {
  */
 export async function searchBlock(
   config: LanguageModelConfig,
-  visit: BlockVisit,
+  visit: VisitedBlock,
   settings: SearchSettings,
   inspector: Inspector,
   context: RunContext,
@@ -62,7 +64,7 @@ export async function searchBlock(
       await pause(context);
       const choice = await searchScales(
         {
-          names: group.layers.map((name) => `block ${visit.index}: ${name}`),
+          names: group.layers.map((name) => `block ${visit.layer}: ${name}`),
           weights: group.layers.map((name) => visit.parameters[name]),
           meanMagnitude: meanMagnitude(visit.taps[group.tap]),
           loss: await inspector.scaleLoss(visit, group),
@@ -85,7 +87,7 @@ export async function searchBlock(
       await pause(context);
       let x = inputs.get(layer.tap);
       if (!x) {
-        x = sampledInput(scaledTap(visit, layer.tap, folds), settings.sampleTokens);
+        x = sampledTap(visit, layer.tap, folds, settings.sampleTokens);
         inputs.set(layer.tap, x);
       }
       const groupSize = groupSizeOf(settings.grouping, layer.inFeatures, layer.name);
@@ -101,14 +103,16 @@ export async function searchBlock(
   return { folds, clips };
 }
 
-/** A tap's batches as they are after folding. */
-export function scaledTap(
-  visit: BlockVisit,
+/** About `wanted` tokens of a tap as it is after folding, `[tokens, features]`. */
+export function sampledTap(
+  visit: VisitedBlock,
   tap: TapName,
   folds: readonly FoldChoice[],
-): readonly Tensor[] {
+  wanted: number,
+): Tensor {
+  const rows = sampleRows(tokenRows(visit.taps[tap]), wanted);
   const fold = folds.find((choice) => choice.tap === tap);
-  return fold ? divideFeatures(visit.taps[tap], fold.scales) : visit.taps[tap];
+  return fold ? divideFeatures(rows, fold.scales) : rows;
 }
 
 /** The block with all scales folded: the same function. */

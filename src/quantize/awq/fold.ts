@@ -50,11 +50,8 @@ export function scaleColumns(data: Float32Array, scales: Float32Array): Float32A
   return scaled;
 }
 
-/** Every row of `[..., scales.length]` tensors divided by the scales. */
-export function divideFeatures(
-  batches: readonly Tensor[],
-  scales: Float32Array,
-): Tensor[] {
+/** Every row of `[..., scales.length]` data divided by the scales. */
+export function divideFeatures(tensor: Tensor, scales: Float32Array): Tensor {
   const inverse = scales.map((scale) => 1 / scale);
-  return batches.map(({ shape, data }) => float32(shape, scaleColumns(data, inverse)));
+  return float32(tensor.shape, scaleColumns(tensor.data, inverse));
 }

@@ -3,13 +3,15 @@
 import { compile } from '../../array/compile.ts';
 import { numpy as np } from '../../array/jax.ts';
 import { float32, type Tensor } from '../../array/tensor.ts';
+import type { VisitedBlock } from '../../nn/calibrate.ts';
 import { attention, feedForward, type TracedRecord } from '../../nn/decoder/block.ts';
 import type { Traced } from '../../nn/decoder/functions.ts';
 import type { FoldGroup } from '../../nn/decoder/linear-layers.ts';
+import { sequenceSurroundings } from '../../nn/decoder/positions.ts';
 import type { LanguageModelConfig } from '../../nn/model.ts';
 import type { RunContext } from '../../nouns/run.ts';
-import type { BlockVisit } from '../float-pass.ts';
-import { type GroupErrors, sampleRows } from './clip-search.ts';
+import { batchesOf, tokenRows } from '../float-pass.ts';
+import type { GroupErrors } from './clip-search.ts';
 
 /** Compiled functions of one model's blocks, built once and used for every block. */
 export interface Inspector {
@@ -18,7 +20,7 @@ export interface Inspector {
    * of the group's layers, over all calibration tokens.
    */
   scaleLoss(
-    visit: BlockVisit,
+    visit: VisitedBlock,
     group: FoldGroup,
   ): Promise<(weights: readonly Tensor[]) => Promise<number>>;
   /** Errors of every group of inputs for a difference of weights, on the tokens of `x`. */
@@ -74,27 +76,26 @@ export function createInspector(
 
   return {
     async scaleLoss(visit, group) {
-      const batches = visit.taps[group.tap];
+      const batches = batchesOf(visit.taps[group.tap]);
       if (group.inspect === 'linear') {
         const originals = group.layers.map((name) => visit.parameters[name]);
         return async (weights) => {
           const difference = subtract(weights[0], originals[0]);
           const parts = [];
           for (const batch of batches) {
-            const [samples, length, features] = batch.shape;
-            const x = float32([samples * length, features], batch.data);
-            const loss = (await linearLoss(difference, x)).data[0];
+            const loss = (await linearLoss(difference, tokenRows(batch))).data[0];
             parts.push({ loss, count: batch.data.length });
           }
           return weightedMean(parts);
         };
       }
       const own = moduleParameters(visit, group.inspect);
+      const surroundings = sequenceSurroundings(config, batches[0].shape[1]);
       const references: Tensor[] = [];
       for (const batch of batches) {
         references.push(
           group.inspect === 'attention'
-            ? await attentionOutput(own, batch, visit.surroundings)
+            ? await attentionOutput(own, batch, surroundings)
             : await feedForwardOutput(own, batch),
         );
       }
@@ -108,7 +109,7 @@ export function createInspector(
           const reference = references[index];
           const result =
             group.inspect === 'attention'
-              ? await attentionLoss(changed, batch, visit.surroundings, reference)
+              ? await attentionLoss(changed, batch, surroundings, reference)
               : await feedForwardLoss(changed, batch, reference);
           parts.push({ loss: result.data[0], count: batch.data.length });
         }
@@ -152,22 +153,9 @@ export function createInspector(
   };
 }
 
-/** All rows of the batches as one matrix `[tokens, features]`, thinned to about `wanted`. */
-export function sampledInput(batches: readonly Tensor[], wanted: number): Tensor {
-  const features = batches[0].shape.at(-1) ?? 0;
-  const length = batches.reduce((sum, batch) => sum + batch.data.length, 0);
-  const whole = float32([length / features, features]);
-  let place = 0;
-  for (const { data } of batches) {
-    whole.data.set(data, place);
-    place += data.length;
-  }
-  return sampleRows(whole, wanted);
-}
-
 /** Parameters that the attention or the feed-forward part of a block reads. */
 function moduleParameters(
-  visit: BlockVisit,
+  visit: VisitedBlock,
   part: 'attention' | 'feedForward',
 ): Record<string, Tensor> {
   const entries = Object.entries(visit.parameters).filter(([name]) =>

@@ -131,7 +131,7 @@ export const awq = defineMethod({
     const choices: BlockChoice[] = [];
     try {
       for await (const visit of floatPass(input, context)) {
-        const { index } = visit;
+        const { layer: index } = visit;
         context.progress({
           done: index,
           total: config.layers,
