@@ -55,7 +55,7 @@ export function comparisonTable(task: AnyTask, comparison: Comparison): string {
   ]);
   const errors = comparison.rows
     .filter((row) => row.error !== undefined)
-    .map((row) => `${row.method} ${optionsText(row.options)}: ${row.error}`);
+    .map((row) => `${`${row.method} ${optionsText(row.options)}`.trim()}: ${row.error}`);
   return [textTable(columns, rows), ...errors].join('\n');
 }
 

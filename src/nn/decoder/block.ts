@@ -28,6 +28,8 @@ export interface BlockOutputs {
   readonly taps?: boolean;
   /** Keys (after rotation) and values of the given positions. */
   readonly cache?: boolean;
+  /** Changes what linear layers read, by tap: quantized activations. Taps show the result. */
+  readonly transform?: (tap: TapName, x: Traced) => Traced;
 }
 
 export type BlockResult = {
@@ -175,19 +177,34 @@ export function block(
   past?: Past,
 ): BlockResult {
   const norms = blockNorms(config);
-  const attentionInput = normalize(config, parameters, norms.attention, hidden.ref);
-  const { context, keys, values } = attended(
+  const transform = outputs.transform ?? ((_: TapName, x: Traced) => x);
+  const attentionInput = transform(
+    'attentionInput',
+    normalize(config, parameters, norms.attention, hidden.ref),
+  );
+  const {
+    context: mixed,
+    keys,
+    values,
+  } = attended(
     config,
     parameters,
     keep(attentionInput, outputs.taps),
     surroundings,
     past,
   );
+  const context = transform('attended', mixed);
   const middle = hidden.add(
     projectAttended(config, parameters, keep(context, outputs.taps)),
   );
-  const feedForwardInput = normalize(config, parameters, norms.feedForward, middle.ref);
-  const activations = activated(config, parameters, keep(feedForwardInput, outputs.taps));
+  const feedForwardInput = transform(
+    'feedForwardInput',
+    normalize(config, parameters, norms.feedForward, middle.ref),
+  );
+  const activations = transform(
+    'activated',
+    activated(config, parameters, keep(feedForwardInput, outputs.taps)),
+  );
   const result: BlockResult = {
     hidden: middle.add(contract(config, parameters, keep(activations, outputs.taps))),
   };
