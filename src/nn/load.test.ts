@@ -110,6 +110,12 @@ describe('a saved model', () => {
     expect(tokenizerFromJson(loaded.tokenizer!.json!).encode('x')).toEqual(
       tokenizer.encode('x'),
     );
+    const template = join(directory, 'chat_template.jinja');
+    await writeFile(template, '{{ messages }}');
+    const copied = await saved(await loadLanguageModel(directory));
+    expect(await readFile(join(copied, 'chat_template.jinja'), 'utf8')).toBe(
+      '{{ messages }}',
+    );
     const again = await loadLanguageModel(await saved(model));
     expect(again.fingerprint).toBe(loaded.fingerprint);
     await editConfig(directory, { rms_norm_eps: 1e-6 });
