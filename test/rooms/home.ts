@@ -3,19 +3,32 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach } from 'vitest';
+import { afterAll, afterEach } from 'vitest';
 
 const made: string[] = [];
+const shared: string[] = [];
 
 /** A fresh directory that is deleted after the test. */
 export async function temporaryHome(): Promise<string> {
+  return makeIn(made);
+}
+
+/** A fresh directory that is deleted after the last test of the file. */
+export async function sharedHome(): Promise<string> {
+  return makeIn(shared);
+}
+
+async function makeIn(list: string[]): Promise<string> {
   const home = await mkdtemp(join(tmpdir(), 'assay-lab-'));
-  made.push(home);
+  list.push(home);
   return home;
 }
 
-afterEach(async () => {
-  for (const home of made.splice(0)) {
+async function removeAll(list: string[]): Promise<void> {
+  for (const home of list.splice(0)) {
     await rm(home, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
-});
+}
+
+afterEach(() => removeAll(made));
+afterAll(() => removeAll(shared));
