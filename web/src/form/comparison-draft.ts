@@ -110,17 +110,17 @@ export function readComparison(draft: ComparisonDraft): {
   return { request, errors };
 }
 
-/** Where a message of the server belongs, if it named a field of the form. */
+/** Where a message of the server belongs, if it named a field: `inputs.model`, `candidates.0.options.bits`. */
 export function placeOfArgument(draft: ComparisonDraft, argument: string): string | null {
   const name = argument.split(/[.[\]]+/).filter((part) => part !== '');
   const last = name.at(-1) ?? '';
-  if (last in draft.inputs) return `inputs.${last}`;
-  if (last in draft.budget) return `budget.${last}`;
+  if (name[0] === 'candidates') {
+    const entry = draft.entries?.[Number(name[1])];
+    return entry && last in entry.draft ? `${entry.key}.${last}` : null;
+  }
   if (last === 'seed') return 'seed';
-  const position = name[0] === 'candidates' ? Number(name[1]) : Number.NaN;
-  const entry =
-    draft.entries?.[position] ?? draft.entries?.find((one) => last in one.draft);
-  return entry && last in entry.draft ? `${entry.key}.${last}` : null;
+  if (name[0] !== 'budget' && last in draft.inputs) return `inputs.${last}`;
+  return last in draft.budget ? `budget.${last}` : null;
 }
 
 /** The errors below a prefix, without it. */

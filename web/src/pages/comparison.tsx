@@ -8,9 +8,9 @@ import { isActive, resultQuery, taskQuery } from '../api/queries.ts';
 import type {
   ComparisonRow,
   JobItem,
-  JobOf,
   Recommendation,
   StoredComparisonItem,
+  StoredResultItem,
   TaskInfo,
 } from '../api/types.ts';
 import { ArtifactFiles, ArtifactMaker } from '../parts/artifact-maker.tsx';
@@ -18,6 +18,7 @@ import { ComparisonTable } from '../parts/comparison-table.tsx';
 import { formatMoment } from '../parts/format.ts';
 import { Icon } from '../parts/icon.tsx';
 import { JobProgress } from '../parts/job-progress.tsx';
+import { nameComparison } from '../parts/name-comparison.ts';
 import { Failure, isNotFound } from '../parts/notice.tsx';
 import { usePageTitle } from '../parts/page.ts';
 import { ParetoPlot } from '../parts/pareto-plot.tsx';
@@ -36,7 +37,12 @@ export function ComparisonPage() {
 
 function JobPage({ id }: { readonly id: string }) {
   const { data: job, error, refetch } = useLiveJob(id);
-  usePageTitle(job?.title);
+  const task = useQuery({
+    ...taskQuery(job?.kind === 'comparison' ? job.request.task : ''),
+    enabled: job?.kind === 'comparison',
+  });
+  const title = job?.kind === 'comparison' ? nameComparison(job, task.data) : job?.title;
+  usePageTitle(title);
   if (isNotFound(error)) return <NotFoundPage what="There is no such comparison." />;
   if (error && !job) return <Failure error={error} retry={refetch} />;
   if (!job) return <SkeletonPage />;
@@ -49,19 +55,15 @@ function JobPage({ id }: { readonly id: string }) {
   return (
     <>
       <Head
-        title={job.title}
+        title={title ?? job.title}
         crumb={job.kind === 'comparison' ? 'Compare' : 'Artifact'}
       />
       {isActive(job) ? <JobProgress job={job} /> : <Ended job={job} />}
-      {job.kind === 'comparison' ? <LiveRows job={job} /> : null}
+      {task.data ? (
+        <Measured rows={job.rows} task={task.data} recommendation={null} />
+      ) : null}
     </>
   );
-}
-
-function LiveRows({ job }: { readonly job: JobOf<'comparison'> }) {
-  const task = useQuery(taskQuery(job.request.task));
-  if (!task.data) return null;
-  return <Measured rows={job.rows} task={task.data} recommendation={null} />;
 }
 
 function Ended({ job }: { readonly job: JobItem }) {
@@ -84,7 +86,6 @@ function Ended({ job }: { readonly job: JobItem }) {
 
 function ResultPage({ id }: { readonly id: string }) {
   const { data: stored, error, refetch } = useQuery(resultQuery(id));
-  usePageTitle(stored?.title);
   if (isNotFound(error)) return <NotFoundPage what="There is no such comparison." />;
   if (error && !stored) return <Failure error={error} retry={refetch} />;
   if (!stored) return <SkeletonPage />;
@@ -92,6 +93,13 @@ function ResultPage({ id }: { readonly id: string }) {
     return <Navigate to="/papers/$slug" params={{ slug: stored.result.paper }} replace />;
   }
   if (stored.kind === 'comparison') return <StoredComparison stored={stored} />;
+  return <StoredArtifact stored={stored} />;
+}
+
+type StoredArtifactItem = Extract<StoredResultItem, { kind: 'artifact' }>;
+
+function StoredArtifact({ stored }: { readonly stored: StoredArtifactItem }) {
+  usePageTitle(stored.title);
   return (
     <>
       <Head title={stored.title} crumb="Artifact">
@@ -106,9 +114,11 @@ function ResultPage({ id }: { readonly id: string }) {
 function StoredComparison({ stored }: { readonly stored: StoredComparisonItem }) {
   const { id, result, request } = stored;
   const task = useQuery(taskQuery(result.task));
+  const title = nameComparison(stored, task.data);
+  usePageTitle(title);
   return (
     <>
-      <Head title={stored.title} crumb="Compare">
+      <Head title={title} crumb="Compare">
         Finished {formatMoment(stored.finishedAt)}
       </Head>
       <div aria-live="polite">

@@ -54,7 +54,7 @@ export function PaperPage() {
         <section aria-labelledby="claim">
           <h2 id="claim">The claim</h2>
           <p className="claim">{paper.claim}</p>
-          {paper.status === 'runs' ? null : <NotBuilt paper={paper} />}
+          {paper.status === 'runs' ? null : <NotBuilt />}
         </section>
         {paper.status === 'runs' ? (
           <>
@@ -68,15 +68,15 @@ export function PaperPage() {
   );
 }
 
-function NotBuilt({ paper }: { readonly paper: PaperDetail }) {
+function NotBuilt() {
   return (
     <div className="notice">
       <p className="notice-title">Described, not built yet</p>
       <p>
         The claim is written down, but its method does not run in Assay yet, so nothing
         was measured.{' '}
-        <Link to="/" search={{ room: paper.room, status: 'runs' }}>
-          See what runs in {paper.room}
+        <Link to="/" search={{ status: 'runs' }}>
+          See what runs today
         </Link>
         .
       </p>

@@ -123,8 +123,8 @@ export function ArtifactFiles({ id }: { readonly id: string }) {
         {data.files.map((file) => (
           <li key={file.name}>
             <a
-              href={`/api/artifacts/${id}/files/${encodeURIComponent(file.name)}`}
-              download={file.name}
+              href={`/api/artifacts/${id}/files/${file.name.split('/').map(encodeURIComponent).join('/')}`}
+              download={file.name.split('/').at(-1)}
             >
               <Icon name="download" /> {file.name}
             </a>

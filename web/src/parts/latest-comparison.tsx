@@ -9,6 +9,7 @@ import { ComparisonTable } from './comparison-table.tsx';
 import { formatMoment } from './format.ts';
 import { Icon } from './icon.tsx';
 import { JobProgress } from './job-progress.tsx';
+import { nameComparison } from './name-comparison.ts';
 import { Failure } from './notice.tsx';
 import { RecommendationView } from './recommendation.tsx';
 import { SkeletonLines } from './skeleton.tsx';
@@ -30,12 +31,12 @@ export function LatestComparison() {
       </h2>
       {latest.isError ? (
         <Failure error={latest.error} retry={() => latest.refetch()} />
-      ) : latest.isPending || jobs.isPending ? (
+      ) : latest.isPending || (!latest.data && jobs.isPending) ? (
         <SkeletonLines lines={8} />
       ) : latest.data ? (
         <Stored
           id={latest.data.id}
-          title={latest.data.title}
+          title={nameComparison(latest.data, task.data)}
           finishedAt={latest.data.finishedAt}
           rows={latest.data.result.rows}
           recommendation={latest.data.result.recommendation}
@@ -78,7 +79,9 @@ function Stored({ id, title, finishedAt, rows, recommendation, task }: StoredPro
   return (
     <>
       <p className="panel-note">
-        {title}, {formatMoment(finishedAt)}
+        {title}
+        <br />
+        {formatMoment(finishedAt)}
       </p>
       <RecommendationView recommendation={recommendation} rows={rows} />
       <BriefTable rows={rows} recommendation={recommendation} task={task} />
@@ -98,10 +101,11 @@ interface RunningProps {
 }
 
 function Running({ id, first, task }: RunningProps) {
-  const job = useLiveJob(id).data ?? first;
+  const live = useLiveJob(id).data;
+  const job = live?.kind === 'comparison' ? live : first;
   return (
     <>
-      <p className="panel-note">{job.title}</p>
+      <p className="panel-note">{nameComparison(job, task)}</p>
       <JobProgress job={job} />
       <BriefTable rows={job.rows} recommendation={null} task={task} />
       <p className="panel-foot">
