@@ -26,22 +26,15 @@ export function tokenizerMetadata(
   tokenizer: Tokenizer | null,
   config: LanguageModelConfig,
 ): TokenizerPart {
-  if (tokenizer === null) {
-    return { model: 'none', ...placeholders(config) };
-  }
-  if (isScored(tokenizer)) {
+  if (tokenizer !== null && isScored(tokenizer)) {
     return withSpecialTokens(
       'llama',
       config,
       scoredMetadata(tokenizer.vocabulary, config),
     );
   }
-  if (tokenizer.json === null) {
-    throw new InvalidInputError(
-      'tokenizer',
-      'a tokenizer.json or scored pieces',
-      'a tokenizer of another kind, which GGUF cannot carry',
-    );
+  if (tokenizer === null || tokenizer.json === null) {
+    return { model: 'none', ...placeholders(config) };
   }
   const definition = JSON.parse(tokenizer.json) as TokenizerDefinition;
   const { model } = definition;
@@ -69,7 +62,9 @@ function placeholders(config: LanguageModelConfig): Omit<TokenizerPart, 'model'>
       ['tokenizer.ggml.merges', { type: 'array', of: 'string', value: [] }],
       ['tokenizer.ggml.add_bos_token', { type: 'bool', value: false }],
     ],
-    notes: ['the model has no tokenizer: the file has placeholders and takes token ids'],
+    notes: [
+      'the model has no tokenizer that GGUF can carry: the file has placeholders and takes token ids',
+    ],
   };
 }
 
