@@ -129,11 +129,17 @@ export function lowerJaxpr(
     }
   }
 
+  // Tensors that a node makes for one output only; the others are copied.
+  const taken = new Set(inputs.concat(Object.keys(feeds)));
   const outputs = jaxpr.outs.map((atom, index) => {
     const { dtype, shape } = typeOf(atom);
     const value = graph.expand(graph.cast({ ...read(atom), shape }, dtype));
-    const name = `output${index}`;
-    graph.builder.node('Identity', [value.name], {}, { outputs: [name] });
+    let { name } = value;
+    if (taken.has(name) || graph.builder.isConstant(name)) {
+      name = `output${index}`;
+      graph.builder.node('Identity', [value.name], {}, { outputs: [name] });
+    }
+    taken.add(name);
     graph.builder.output(name, dtype, shape);
     return name;
   });

@@ -118,6 +118,11 @@ export class GraphBuilder {
     return unique;
   }
 
+  /** Whether the name is that of a constant. */
+  isConstant(name: string): boolean {
+    return this.#initializers.has(name);
+  }
+
   /** A small constant, shared with earlier ones of the same type, shape and bytes. */
   constant(tensor: AnyTensor): string {
     const bytes = bytesOf(tensor);
