@@ -4,16 +4,12 @@ import { readFile, stat } from 'node:fs/promises';
 import { InvalidFileError } from '../../error.ts';
 import type { Tokenizer } from '../tokenizer.ts';
 import { Heap } from './heap.ts';
+import { llama2cTokenizerJson } from './llama2c-json.ts';
 
 /** Pieces in id order. A piece is bytes: it can be a part of a character. */
 export interface ScoredVocabulary {
   readonly pieces: readonly Uint8Array[];
   readonly scores: Float32Array;
-}
-
-/** A tokenizer that shows its pieces, so that other formats can carry them. */
-export interface ScoredTokenizer extends Tokenizer {
-  readonly vocabulary: ScoredVocabulary;
 }
 
 /** Ids that the format fixes. */
@@ -27,12 +23,13 @@ const byteTokens = 256;
  * Loads a llama2.c tokenizer (`tok512.bin`).
  *
  * `encode` puts one space before a non-empty text, as these models were trained, and adds
- * neither BOS nor EOS. `decode` drops BOS and EOS and the one space at the start.
+ * neither BOS nor EOS. `decode` drops BOS and EOS and the one space at the start. `json`
+ * is a `tokenizer.json` that encodes alike, but for `<s>` and `</s>` written in the text.
  *
  * @throws InvalidFileError for a truncated file, lengths out of bounds, scores that are not
  * finite or a vocabulary without the 256 byte pieces.
  */
-export async function loadLlama2cTokenizer(path: string): Promise<ScoredTokenizer> {
+export async function loadLlama2cTokenizer(path: string): Promise<Tokenizer> {
   return llama2cTokenizer(await readLlama2cVocabulary(path));
 }
 
@@ -107,7 +104,7 @@ export function parseLlama2cVocabulary(
 }
 
 /** A tokenizer over scored pieces; merges the best-scored neighbours first, left ones first. */
-export function llama2cTokenizer(vocabulary: ScoredVocabulary): ScoredTokenizer {
+export function llama2cTokenizer(vocabulary: ScoredVocabulary): Tokenizer {
   const { pieces } = vocabulary;
   const firstText = llama2cTokens.firstByte + byteTokens;
   const idOf = new Map<string, number>();
@@ -115,8 +112,7 @@ export function llama2cTokenizer(vocabulary: ScoredVocabulary): ScoredTokenizer 
     idOf.set(latin1(pieces[id]!), id);
   const keys = pieces.map(latin1);
   return {
-    json: null,
-    vocabulary,
+    json: llama2cTokenizerJson(vocabulary),
     encode: (text) =>
       text === '' ? [] : mergeGreedily(` ${text}`, keys, vocabulary.scores, idOf),
     decode: (ids) => {

@@ -427,6 +427,7 @@ describe(`llama.cpp${reason}`, () => {
         expect(theirs.tokenize(text)).toEqual(model.tokenizer!.encode(text));
       }
       expect(theirs.tokens.bos).toBe(1);
+      expect(theirs.tokens.shouldPrependBosToken).toBe(true);
       await theirs.dispose();
       const packed = await compared(
         await roundedModel(model, 4, 'group-symmetric', 'row'),

@@ -1,12 +1,11 @@
-/** The tokenizer part of a GGUF file, from a `tokenizer.json` or from scored pieces. */
+/** The tokenizer part of a GGUF file, from a `tokenizer.json`. */
 
-import type { ScoredTokenizer } from '../../../data/tokenizer/llama2c.ts';
 import type { Tokenizer } from '../../../data/tokenizer.ts';
 import { InvalidInputError } from '../../../error.ts';
 import type { LanguageModelConfig } from '../../model.ts';
 import { byteLevelMetadata } from './byte-level.ts';
 import { count, type Metadata, text } from './metadata.ts';
-import { piecesFromMerges, scoredMetadata } from './scored-pieces.ts';
+import { piecesFromMerges } from './scored-pieces.ts';
 import { type TokenizerDefinition, tokenTypes } from './tokenizer-definition.ts';
 
 /** What the file says of the tokenizer, and what llama.cpp will do differently. */
@@ -26,13 +25,6 @@ export function tokenizerMetadata(
   tokenizer: Tokenizer | null,
   config: LanguageModelConfig,
 ): TokenizerPart {
-  if (tokenizer !== null && isScored(tokenizer)) {
-    return withSpecialTokens(
-      'llama',
-      config,
-      scoredMetadata(tokenizer.vocabulary, config),
-    );
-  }
   if (tokenizer === null || tokenizer.json === null) {
     return { model: 'none', ...placeholders(config) };
   }
@@ -66,10 +58,6 @@ function placeholders(config: LanguageModelConfig): Omit<TokenizerPart, 'model'>
       'the model has no tokenizer that GGUF can carry: the file has placeholders and takes token ids',
     ],
   };
-}
-
-function isScored(tokenizer: Tokenizer): tokenizer is ScoredTokenizer {
-  return 'vocabulary' in tokenizer;
 }
 
 function withSpecialTokens(
