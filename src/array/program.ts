@@ -3,15 +3,12 @@
 import { type ClosedJaxpr, type JsTreeDef, makeJaxpr, tree } from '@jax-js/jax';
 import { InvalidInputError, throwIfCancelled } from '../error.ts';
 import { type LoweredModel, lowerJaxpr } from './lower/jaxpr.ts';
-import { openSession, type Provider, type Session } from './session.ts';
+import { openSession, type Session, type SessionOptions } from './session.ts';
 import { type AnyTensor, type DataType, elementCount, type Shape } from './tensor.ts';
 import { mapTree } from './tree.ts';
 import { UnsupportedError } from './unsupported.ts';
 
-export interface CompileOptions {
-  /** Threads for one operator; all cores when left out. */
-  readonly threads?: number;
-  readonly provider?: Provider;
+export interface CompileOptions extends SessionOptions {
   /** Calls made after it fires throw `CancelledError`; a call under way finishes first. */
   readonly signal?: AbortSignal;
   /** How many versions for different shapes are kept ready (default 16). */
