@@ -23,6 +23,7 @@ const { values: flags } = parseArgs({
     work: { type: 'string', default: '.cache/train-nano' },
     output: { type: 'string', default: 'models/nano' },
     seed: { type: 'string', default: '0' },
+    threads: { type: 'string', default: '1' },
     steps: { type: 'string', default: '6000' },
     batch: { type: 'string', default: '8' },
     'learning-rate': { type: 'string', default: '0.003' },
@@ -87,6 +88,7 @@ const checkpoint = {
 let reported = 0;
 const context = runContext({
   seed,
+  threads: Number(flags.threads),
   signal: controller.signal,
   checkpoint,
   progress: ({ done, total, metrics }) => {
@@ -129,7 +131,7 @@ await saveLanguageModel({ ...trained.model, name }, flags.output, save);
 const model = await loadLanguageModel(flags.output);
 const measured = await textPerplexity(model, heldOutTexts.join('\n'), quiet);
 const record = {
-  command: `node scripts/train-nano.ts --seed ${seed} --steps ${options.steps} --batch ${options.batch} --learning-rate ${options.learningRate}`,
+  command: `node scripts/train-nano.ts --seed ${seed} --steps ${options.steps} --batch ${options.batch} --learning-rate ${options.learningRate} --threads ${flags.threads}`,
   options,
   seed,
   parameters: parameterCount(model.config),

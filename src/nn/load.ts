@@ -1,9 +1,9 @@
 /** Opens a language model on disk: a Hugging Face directory or a llama2.c checkpoint. */
 
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { float32, type Shape, type Tensor } from '../array/tensor.ts';
-import { loadHuggingFaceTokenizer } from '../data/tokenizer/hugging-face.ts';
+import { loadTokenizer } from '../data/tokenizer/load.ts';
 import { InvalidFileError } from '../error.ts';
 import { sha256OfFiles } from '../format/hash.ts';
 import type { TensorSource } from '../format/safetensors.ts';
@@ -43,13 +43,10 @@ export async function loadLanguageModel(
   }
   const config = parseConfiguration(text, file);
   const source = await openSafetensors(path);
-  const present = await readdir(path);
   return {
     config,
     parameters: hubParameters(source, config, path),
-    tokenizer: present.includes('tokenizer.json')
-      ? await loadHuggingFaceTokenizer(path)
-      : null,
+    tokenizer: await loadTokenizer(path),
     name: basename(resolve(path)),
     fingerprint: await sha256OfFiles([file, ...source.files], signal),
   };

@@ -1,8 +1,16 @@
 /** The byte-level BPE vocabulary of a model that is trained from nothing. */
 
 import { trainTokenizer } from '../data/tokenizer/train.ts';
+import type { Tokenizer } from '../data/tokenizer.ts';
 import type { RunContext } from '../nouns/run.ts';
-import type { Vocabulary } from './language-model.ts';
+
+/** A tokenizer with what a model has to know of it. */
+export interface Vocabulary {
+  readonly tokenizer: Tokenizer;
+  readonly size: number;
+  /** Id that ends every document; null joins documents without a mark. */
+  readonly endToken: number | null;
+}
 
 /** The token that ends every document. */
 export const endOfText = '<|endoftext|>';
