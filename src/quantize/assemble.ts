@@ -16,6 +16,10 @@ export interface Findings {
   /** Parameters that the method changed without quantizing them. */
   readonly changed?: Readonly<Record<string, Tensor>>;
   readonly activations?: Readonly<Record<string, ActivationRange>>;
+  /** Relative Frobenius error of all quantized weights together. */
+  readonly weightError: number;
+  /** `performance.now()` when the method began. */
+  readonly started: number;
   readonly report: Readonly<Record<string, unknown>>;
 }
 
@@ -42,7 +46,11 @@ export async function assembleModel(
     matrices: findings.matrices,
     floats,
     activations: findings.activations ?? {},
-    report: findings.report,
+    report: {
+      ...findings.report,
+      weightError: findings.weightError,
+      seconds: (performance.now() - findings.started) / 1000,
+    },
   };
 }
 

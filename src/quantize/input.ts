@@ -12,10 +12,6 @@ export interface QuantizeInput {
   readonly calibrationTokens: Tensor<'int32'>;
   /** Token ids that perplexity is measured on; never shown to a method. */
   readonly evaluationTokens: Int32Array;
-  /** UTF-8 bytes of the text that `evaluationTokens` spells, for bits a byte. */
-  readonly evaluationBytes: number;
-  /** SHA-256 of the model and the two texts, by name. */
-  readonly hashes: Readonly<Record<string, string>>;
 }
 
 /**

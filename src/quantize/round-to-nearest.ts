@@ -10,6 +10,7 @@ import { assembleModel, pause } from './assemble.ts';
 import { weightWork } from './estimate.ts';
 import { checkInput, type QuantizeInput, readFinite } from './input.ts';
 import { groupingFor, selectLayers } from './layers.ts';
+import { WeightError } from './weight-error.ts';
 
 export const roundToNearestOptions = z.object({
   bits: z.int().min(2).max(8).default(4).describe('Bits of a weight, 2 to 8.'),
@@ -64,7 +65,9 @@ export const roundToNearest = defineMethod({
     const grouping = groupingFor(layers, options.granularity, options.groupSize);
     const kind = options.scheme === 'symmetric' ? 'group-symmetric' : 'group-asymmetric';
     const chosen = grid({ bits: options.bits, kind });
+    const started = performance.now();
     const matrices: Record<string, QuantizedMatrix> = {};
+    const error = new WeightError();
     for (const [index, layer] of layers.entries()) {
       await pause(context);
       context.progress({
@@ -73,12 +76,16 @@ export const roundToNearest = defineMethod({
         label: `rounding ${layer.name}`,
       });
       const weight = await readFinite(model, layer.name);
-      matrices[layer.name] = quantizeMatrix(weight, chosen, grouping, layer.name);
+      const matrix = quantizeMatrix(weight, chosen, grouping, layer.name);
+      error.add(weight, matrix);
+      matrices[layer.name] = matrix;
     }
     context.progress({ done: layers.length, total: layers.length, label: 'rounded' });
     return assembleModel(model, {
       method: 'round-to-nearest',
       matrices,
+      started,
+      weightError: error.value(),
       report: { bits: options.bits, grouping },
     });
   },

@@ -6,6 +6,7 @@ import { float32, type Tensor } from '../../array/tensor.ts';
 import type { VisitedBlock } from '../../nn/calibrate.ts';
 import {
   foldGroups,
+  type LinearLayer,
   linearLayers,
   type TapName,
 } from '../../nn/decoder/linear-layers.ts';
@@ -129,6 +130,23 @@ export function applyFolds(
     }
   }
   return folded;
+}
+
+/** What folding multiplied a layer's columns by and divided its rows by, if anything. */
+export function foldedFactors(
+  config: LanguageModelConfig,
+  layer: LinearLayer,
+  folds: readonly FoldChoice[],
+): { readonly columns?: Float32Array; readonly rows?: Float32Array } {
+  const columns = folds.find((choice) => choice.tap === layer.tap)?.scales;
+  let rows: Float32Array | undefined;
+  for (const { tap, absorber } of foldGroups(config)) {
+    const fold = folds.find((choice) => choice.tap === tap);
+    if (!fold || absorber?.kind !== 'linear' || absorber.weight !== layer.name) continue;
+    rows = new Float32Array(layer.outFeatures).fill(1);
+    rows.set(fold.scales, absorber.firstRow);
+  }
+  return { columns, rows };
 }
 
 /** The folded block with its weights clipped, ready to be quantized. */

@@ -9,7 +9,6 @@ import type { Traced } from '../../nn/decoder/functions.ts';
 import type { FoldGroup } from '../../nn/decoder/linear-layers.ts';
 import { sequenceSurroundings } from '../../nn/decoder/positions.ts';
 import type { LanguageModelConfig } from '../../nn/model.ts';
-import type { RunContext } from '../../nouns/run.ts';
 import { batchesOf, tokenRows } from '../float-pass.ts';
 import type { GroupErrors } from './clip-search.ts';
 
@@ -25,16 +24,25 @@ export interface Inspector {
   ): Promise<(weights: readonly Tensor[]) => Promise<number>>;
   /** Errors of every group of inputs for a difference of weights, on the tokens of `x`. */
   groupErrors(x: Tensor, groupSize: number): GroupErrors;
-  dispose(): Promise<void>;
 }
 
 type LossParts = readonly { readonly loss: number; readonly count: number }[];
 
-export function createInspector(
-  config: LanguageModelConfig,
-  context: RunContext,
-): Inspector {
-  const options = { threads: context.threads, signal: context.signal };
+const inspectors = new Map<string, Inspector>();
+
+/** The compiled functions of a configuration, made once a process. */
+export function inspectorFor(config: LanguageModelConfig, threads: number): Inspector {
+  const key = JSON.stringify([config, threads]);
+  let inspector = inspectors.get(key);
+  if (!inspector) {
+    inspector = createInspector(config, threads);
+    inspectors.set(key, inspector);
+  }
+  return inspector;
+}
+
+function createInspector(config: LanguageModelConfig, threads: number): Inspector {
+  const options = { threads };
   const linearLoss = compile(
     (difference: Traced, x: Traced) =>
       np.square(np.matmul(x, difference.transpose())).mean(),
@@ -65,15 +73,6 @@ export function createInspector(
       np.square(np.matmul(difference.transpose([1, 0, 2]), x)).mean(-1),
     options,
   );
-  const all = [
-    linearLoss,
-    attentionOutput,
-    attentionLoss,
-    feedForwardOutput,
-    feedForwardLoss,
-    partialErrors,
-  ];
-
   return {
     async scaleLoss(visit, group) {
       const batches = batchesOf(visit.taps[group.tap]);
@@ -145,10 +144,6 @@ export function createInspector(
         }
         return errors;
       };
-    },
-
-    async dispose() {
-      for (const compiled of all) await compiled.dispose();
     },
   };
 }

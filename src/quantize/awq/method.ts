@@ -15,14 +15,16 @@ import { forwardOperations, weightCount, weightWork } from '../estimate.ts';
 import { floatPass } from '../float-pass.ts';
 import { checkInput, checkSampleCount, type QuantizeInput } from '../input.ts';
 import { groupingFor, selectLayers } from '../layers.ts';
+import { WeightError } from '../weight-error.ts';
 import {
   applyChoice,
   type BlockChoice,
+  foldedFactors,
   type SearchSettings,
   searchBlock,
 } from './block-search.ts';
 import { decodeChoice, encodeChoice } from './choice-file.ts';
-import { createInspector } from './inspect.ts';
+import { inspectorFor } from './inspect.ts';
 import { awqReport } from './report.ts';
 
 export const awqOptions = z.object({
@@ -125,44 +127,51 @@ export const awq = defineMethod({
     };
     const stored = grid({ bits, kind, includeZero });
     const key = runKey(input, options);
-    const inspector = createInspector(config, context);
+    const inspector = inspectorFor(config, context.threads);
     const matrices: Record<string, QuantizedMatrix> = {};
     const changed: Record<string, Tensor> = {};
     const choices: BlockChoice[] = [];
-    try {
-      for await (const visit of floatPass(input, context)) {
-        const { layer: index } = visit;
-        context.progress({
-          done: index,
-          total: config.layers,
-          label: `block ${index + 1} of ${config.layers}: scales and clips`,
-          metrics: lastLoss(choices),
-        });
-        const place = `${key}-block-${index}`;
-        const finished = await context.checkpoint.read(place);
-        const choice = finished
-          ? decodeChoice(finished)
-          : await searchBlock(config, visit, settings, inspector, context);
-        if (!finished) await context.checkpoint.write(place, encodeChoice(choice));
-        choices.push(choice);
-        const block = applyChoice(config, visit.parameters, choice);
-        const prefix = blockPrefix(config, index);
-        const linear = new Set(linearLayers(config).map((layer) => layer.name));
-        for (const [name, tensor] of Object.entries(block)) {
-          const full = prefix + name;
-          if (!linear.has(name)) changed[full] = tensor;
-          else matrices[full] = quantizeMatrix(tensor, stored, grouping, full);
+    const started = performance.now();
+    const error = new WeightError();
+    for await (const visit of floatPass(input, context)) {
+      const { layer: index } = visit;
+      context.progress({
+        done: index,
+        total: config.layers,
+        label: `block ${index + 1} of ${config.layers}: scales and clips`,
+        metrics: lastLoss(choices),
+      });
+      const place = `${key}-block-${index}`;
+      const finished = await context.checkpoint.read(place);
+      const choice = finished
+        ? decodeChoice(finished)
+        : await searchBlock(config, visit, settings, inspector, context);
+      if (!finished) await context.checkpoint.write(place, encodeChoice(choice));
+      choices.push(choice);
+      const block = applyChoice(config, visit.parameters, choice);
+      const prefix = blockPrefix(config, index);
+      const linear = new Map(linearLayers(config).map((layer) => [layer.name, layer]));
+      for (const [name, tensor] of Object.entries(block)) {
+        const full = prefix + name;
+        const layer = linear.get(name);
+        if (!layer) {
+          changed[full] = tensor;
+          continue;
         }
-        await pause(context);
+        const matrix = quantizeMatrix(tensor, stored, grouping, full);
+        const { columns, rows } = foldedFactors(config, layer, choice.folds);
+        error.add(visit.parameters[name], matrix, columns, rows);
+        matrices[full] = matrix;
       }
-    } finally {
-      await inspector.dispose();
+      await pause(context);
     }
     context.progress({ done: config.layers, total: config.layers, label: 'quantized' });
     return assembleModel(model, {
       method: 'awq',
       matrices,
       changed,
+      started,
+      weightError: error.value(),
       report: awqReport(config, choices, options),
     });
   },

@@ -17,6 +17,7 @@ import {
   readFinite,
 } from '../input.ts';
 import { selectLayers } from '../layers.ts';
+import { WeightError } from '../weight-error.ts';
 import { calibrateActivations } from './calibrate.ts';
 import { rangeRules } from './ranges.ts';
 import { trainQuantized } from './training.ts';
@@ -111,6 +112,8 @@ export const integerQuantization = defineMethod({
     check(input, options);
     const { model } = input;
     const layers = selectLayers(model.config, '');
+    const started = performance.now();
+    const error = new WeightError();
     const rounds = options.mode !== 'activation-only';
     const activations: Record<string, ActivationRange> =
       options.mode === 'weight-only'
@@ -148,8 +151,12 @@ export const integerQuantization = defineMethod({
         total: layers.length,
         label: `rounding ${layer.name}`,
       });
-      const weight = trained?.[layer.name] ?? (await readFinite(model, layer.name));
-      if (rounds) matrices[layer.name] = quantizeWeights(weight, options, layer.name);
+      const original = await readFinite(model, layer.name);
+      if (!rounds) continue;
+      const weight = trained?.[layer.name] ?? original;
+      const matrix = quantizeWeights(weight, options, layer.name);
+      error.add(original, matrix);
+      matrices[layer.name] = matrix;
     }
     context.progress({ done: layers.length, total: layers.length, label: 'quantized' });
     return assembleModel(model, {
@@ -157,6 +164,8 @@ export const integerQuantization = defineMethod({
       matrices,
       changed,
       activations,
+      started,
+      weightError: error.value(),
       report: {
         mode: options.mode,
         warnings: warnings(input, options),
