@@ -125,7 +125,8 @@ export function lowerJaxpr(
           outputTypes,
         });
     for (const [index, variable] of eqn.outBinders.entries()) {
-      values.set(variable, results[index]!);
+      // Simplifying the trace may have put a narrower type in an operand's place.
+      values.set(variable, graph.cast(results[index]!, outputTypes[index]!.dtype));
     }
   }
 
