@@ -12,11 +12,6 @@ export interface ScoredVocabulary {
   readonly scores: Float32Array;
 }
 
-/** A tokenizer that shows its pieces, so that other formats can carry them. */
-export interface ScoredTokenizer extends Tokenizer {
-  readonly vocabulary: ScoredVocabulary;
-}
-
 /** Ids that the format fixes. */
 export const llama2cTokens = { unknown: 0, begin: 1, end: 2, firstByte: 3 } as const;
 
@@ -34,7 +29,7 @@ const byteTokens = 256;
  * @throws InvalidFileError for a truncated file, lengths out of bounds, scores that are not
  * finite or a vocabulary without the 256 byte pieces.
  */
-export async function loadLlama2cTokenizer(path: string): Promise<ScoredTokenizer> {
+export async function loadLlama2cTokenizer(path: string): Promise<Tokenizer> {
   return llama2cTokenizer(await readLlama2cVocabulary(path));
 }
 
@@ -109,7 +104,7 @@ export function parseLlama2cVocabulary(
 }
 
 /** A tokenizer over scored pieces; merges the best-scored neighbours first, left ones first. */
-export function llama2cTokenizer(vocabulary: ScoredVocabulary): ScoredTokenizer {
+export function llama2cTokenizer(vocabulary: ScoredVocabulary): Tokenizer {
   const { pieces } = vocabulary;
   const firstText = llama2cTokens.firstByte + byteTokens;
   const idOf = new Map<string, number>();
@@ -118,7 +113,6 @@ export function llama2cTokenizer(vocabulary: ScoredVocabulary): ScoredTokenizer 
   const keys = pieces.map(latin1);
   return {
     json: llama2cTokenizerJson(vocabulary),
-    vocabulary,
     encode: (text) =>
       text === '' ? [] : mergeGreedily(` ${text}`, keys, vocabulary.scores, idOf),
     decode: (ids) => {

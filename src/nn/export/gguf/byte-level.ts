@@ -11,13 +11,13 @@ import {
   tokenList,
 } from './tokenizer-definition.ts';
 
-const digits = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|";
+const words = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|";
 const rest = '| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
 
 /** Patterns of texts' first cut that llama.cpp knows, with its names for them. */
 const knownPatterns: Readonly<Record<string, string>> = {
-  [`${digits}\\p{N}{1,3}${rest}`]: 'llama-bpe',
-  [`${digits}\\p{N}${rest}`]: 'qwen2',
+  [`${words}\\p{N}{1,3}${rest}`]: 'llama-bpe',
+  [`${words}\\p{N}${rest}`]: 'qwen2',
 };
 
 /** Tokens, merges and the first cut of a byte-level tokenizer. */
@@ -26,7 +26,16 @@ export function byteLevelMetadata(
   config: LanguageModelConfig,
 ): { readonly metadata: Metadata; readonly notes: readonly string[] } {
   const { tokens, types } = tokenList(definition, config);
-  const { name, notes } = firstCut(definition.pre_tokenizer ?? null);
+  const { name, notes: cutNotes } = firstCut(definition.pre_tokenizer ?? null);
+  const notes = [...cutNotes];
+  if (name === 'llama-bpe' && !definition.model.ignore_merges) {
+    notes.push(
+      'llama.cpp takes a word that is a token whole, this tokenizer by its merges',
+    );
+  }
+  if (definition.normalizer) {
+    notes.push('llama.cpp does not normalize text first, as this tokenizer does');
+  }
   const merges = mergePairs(definition).map(([left, right]) => `${left} ${right}`);
   return {
     metadata: [

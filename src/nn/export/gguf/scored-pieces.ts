@@ -1,7 +1,5 @@
 /** Scored pieces with a space mark, as SentencePiece and llama2.c have them. */
 
-import { llama2cTokens, type ScoredVocabulary } from '../../../data/tokenizer/llama2c.ts';
-import { InvalidInputError } from '../../../error.ts';
 import type { LanguageModelConfig } from '../../model.ts';
 import { count, type Metadata } from './metadata.ts';
 import {
@@ -12,42 +10,9 @@ import {
   tokenTypes,
 } from './tokenizer-definition.ts';
 
-const spaceMark = '\u2581';
-const byteTokens = 256;
-
 interface Part {
   readonly metadata: Metadata;
   readonly notes: readonly string[];
-}
-
-/** Pieces of a llama2.c file: unknown, begin, end, 256 bytes, then texts. */
-export function scoredMetadata(
-  vocabulary: ScoredVocabulary,
-  config: LanguageModelConfig,
-): Part {
-  const { pieces, scores } = vocabulary;
-  if (pieces.length !== config.vocabularySize) {
-    const expected = `${config.vocabularySize} pieces, the vocabulary of the model`;
-    throw new InvalidInputError('tokenizer', expected, `${pieces.length}`);
-  }
-  const { unknown, begin, end, firstByte } = llama2cTokens;
-  const types = new Int32Array(pieces.length).fill(tokenTypes.normal);
-  const decoder = new TextDecoder('utf-8');
-  const tokens = pieces.map((piece, id) => {
-    const byte = id - firstByte;
-    if (byte >= 0 && byte < byteTokens) {
-      types[id] = tokenTypes.byte;
-      return `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`;
-    }
-    if (id === unknown) types[id] = tokenTypes.unknown;
-    if (id === begin || id === end) types[id] = tokenTypes.control;
-    const name = { [unknown]: '<unk>', [begin]: '<s>', [end]: '</s>' }[id];
-    return name ?? decoder.decode(piece).replaceAll(' ', spaceMark);
-  });
-  return {
-    metadata: pieceMetadata(tokens, scores, types, unknown, true),
-    notes: [],
-  };
 }
 
 /**
@@ -80,7 +45,11 @@ export function piecesFromMerges(
       scores,
       types,
       Math.max(unknown, 0),
-      addsBegin(definition.post_processor),
+      // Without a template llama.cpp's habit holds: such models are trained to read one first.
+      definition.post_processor
+        ? addsBegin(definition.post_processor)
+        : config.beginToken !== null,
+      addsSpace(definition),
     ),
     notes: [],
   };
@@ -92,6 +61,7 @@ function pieceMetadata(
   types: Int32Array,
   unknown: number,
   addBegin: boolean,
+  addSpace: boolean,
 ): Metadata {
   return [
     ['tokenizer.ggml.tokens', { type: 'array', of: 'string', value: tokens }],
@@ -99,6 +69,19 @@ function pieceMetadata(
     ['tokenizer.ggml.token_type', { type: 'array', of: 'int32', value: types }],
     ['tokenizer.ggml.unknown_token_id', count(unknown)],
     ['tokenizer.ggml.add_bos_token', { type: 'bool', value: addBegin }],
-    ['tokenizer.ggml.add_space_prefix', { type: 'bool', value: true }],
+    ['tokenizer.ggml.add_space_prefix', { type: 'bool', value: addSpace }],
   ];
+}
+
+/** Whether encoding puts a space before the text. */
+function addsSpace(definition: TokenizerDefinition): boolean {
+  const { normalizer, pre_tokenizer: pre } = definition;
+  if (JSON.stringify(normalizer ?? null).includes('"Prepend"')) return true;
+  const steps = pre?.pretokenizers ?? (pre ? [pre] : []);
+  return steps.some(
+    (step) =>
+      step.type === 'Metaspace' &&
+      step.add_prefix_space !== false &&
+      step.prepend_scheme !== 'never',
+  );
 }

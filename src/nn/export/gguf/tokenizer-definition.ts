@@ -6,6 +6,7 @@ export interface PreTokenizer {
   readonly type: string;
   readonly use_regex?: boolean;
   readonly add_prefix_space?: boolean;
+  readonly prepend_scheme?: string;
   readonly individual_digits?: boolean;
   readonly pattern?: { readonly Regex?: string; readonly String?: string };
   readonly pretokenizers?: readonly PreTokenizer[];

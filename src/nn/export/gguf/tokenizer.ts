@@ -1,12 +1,11 @@
-/** The tokenizer part of a GGUF file, from a `tokenizer.json` or from scored pieces. */
+/** The tokenizer part of a GGUF file, from a `tokenizer.json`. */
 
-import type { ScoredTokenizer } from '../../../data/tokenizer/llama2c.ts';
 import type { Tokenizer } from '../../../data/tokenizer.ts';
 import { InvalidInputError } from '../../../error.ts';
 import type { LanguageModelConfig } from '../../model.ts';
 import { byteLevelMetadata } from './byte-level.ts';
 import { count, type Metadata, text } from './metadata.ts';
-import { piecesFromMerges, scoredMetadata } from './scored-pieces.ts';
+import { piecesFromMerges } from './scored-pieces.ts';
 import { type TokenizerDefinition, tokenTypes } from './tokenizer-definition.ts';
 
 /** What the file says of the tokenizer, and what llama.cpp will do differently. */
@@ -26,22 +25,8 @@ export function tokenizerMetadata(
   tokenizer: Tokenizer | null,
   config: LanguageModelConfig,
 ): TokenizerPart {
-  if (tokenizer === null) {
+  if (tokenizer === null || tokenizer.json === null) {
     return { model: 'none', ...placeholders(config) };
-  }
-  if (isScored(tokenizer)) {
-    return withSpecialTokens(
-      'llama',
-      config,
-      scoredMetadata(tokenizer.vocabulary, config),
-    );
-  }
-  if (tokenizer.json === null) {
-    throw new InvalidInputError(
-      'tokenizer',
-      'a tokenizer.json or scored pieces',
-      'a tokenizer of another kind, which GGUF cannot carry',
-    );
   }
   const definition = JSON.parse(tokenizer.json) as TokenizerDefinition;
   const { model } = definition;
@@ -69,12 +54,10 @@ function placeholders(config: LanguageModelConfig): Omit<TokenizerPart, 'model'>
       ['tokenizer.ggml.merges', { type: 'array', of: 'string', value: [] }],
       ['tokenizer.ggml.add_bos_token', { type: 'bool', value: false }],
     ],
-    notes: ['the model has no tokenizer: the file has placeholders and takes token ids'],
+    notes: [
+      'the model has no tokenizer that GGUF can carry: the file has placeholders and takes token ids',
+    ],
   };
-}
-
-function isScored(tokenizer: Tokenizer): tokenizer is ScoredTokenizer {
-  return 'vocabulary' in tokenizer;
 }
 
 function withSpecialTokens(

@@ -155,15 +155,16 @@ function remembered<T extends object>(make: () => T): () => T {
   };
 }
 
-/** `(clamp(round(x / scale) + zero) - zero) * scale`, rounding to nearest even. */
+/** `(round(clamp(x / scale + zero)) - zero) * scale`, ties rounded up as our own passes do. */
 function roundedInput(builder: GraphBuilder, x: string, range: ActivationRange): string {
   const scalar = (value: number): string =>
     builder.constant(float32([], Float32Array.of(value)));
   const scale = scalar(range.scale);
-  const steps = builder.add('Round', [builder.add('Div', [x, scale])]);
-  const low = scalar(-range.zero);
-  const high = scalar(2 ** range.bits - 1 - range.zero);
-  return builder.add('Mul', [builder.add('Clip', [steps, low, high]), scale]);
+  const zero = scalar(range.zero);
+  const steps = builder.add('Add', [builder.add('Div', [x, scale]), zero]);
+  const clamped = builder.add('Clip', [steps, scalar(0), scalar(2 ** range.bits - 1)]);
+  const codes = builder.add('Floor', [builder.add('Add', [clamped, scalar(0.5)])]);
+  return builder.add('Mul', [builder.add('Sub', [codes, zero]), scale]);
 }
 
 function transposed(tensor: Tensor): Float32Array {
