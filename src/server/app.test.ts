@@ -7,7 +7,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import { registry } from '../../test/rooms/guess.ts';
-import { sharedHome } from '../../test/rooms/home.ts';
+import { addDatabase, sharedHome } from '../../test/rooms/home.ts';
 import { endpoints } from './endpoints.ts';
 import * as schema from './schema.ts';
 import { isOwnHost } from './security.ts';
@@ -16,7 +16,7 @@ import { type StartedServer, startServer } from './start.ts';
 let server: StartedServer;
 
 beforeAll(async () => {
-  const home = await sharedHome();
+  const home = await addDatabase(await sharedHome());
   const webDirectory = join(home, 'web');
   await mkdir(join(webDirectory, 'assets'), { recursive: true });
   await writeFile(

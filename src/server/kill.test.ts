@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { temporaryHome } from '../../test/rooms/home.ts';
+import { addDatabase, temporaryHome } from '../../test/rooms/home.ts';
 import { sha256 } from '../format/hash.ts';
 import { openEmbedded } from '../lab/database/embedded.ts';
 import { jobListSchema, jobSchema, storedResultSchema } from './schema.ts';
@@ -61,7 +61,7 @@ describe('a killed server', () => {
   it(`leaves files and a database that open, and finishes its jobs later (${kills} kills)`, {
     timeout: 60_000 + kills * 20_000,
   }, async () => {
-    const home = await temporaryHome();
+    const home = await addDatabase(await temporaryHome());
     const submitted: string[] = [];
     for (let round = 0; round < kills; round++) {
       const { child, url } = await serve(home);

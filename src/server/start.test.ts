@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { registry } from '../../test/rooms/guess.ts';
-import { temporaryHome } from '../../test/rooms/home.ts';
+import { addDatabase, temporaryHome } from '../../test/rooms/home.ts';
 import { startServer } from './start.ts';
 
 const common = { registry, databaseUrl: '', port: 0 };
@@ -26,7 +26,7 @@ describe('starting', () => {
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void other.close());
     const { port } = other.address() as AddressInfo;
-    const home = await temporaryHome();
+    const home = await addDatabase(await temporaryHome());
     const taken = await rejection(startServer({ ...common, home, port }));
     expect(taken).toMatchObject({ code: 'environment' });
     expect(taken.message).toBe(`port ${port} is taken: choose another with --port`);
@@ -42,7 +42,7 @@ describe('starting', () => {
   });
 
   it('answers pages before the database is open and names itself to a second start', async () => {
-    const home = await temporaryHome();
+    const home = await addDatabase(await temporaryHome());
     const server = await startServer({ ...common, home });
     onTestFinished(() => server.close());
     expect(new URL(server.url).hostname).toBe('127.0.0.1');
@@ -60,7 +60,7 @@ describe('starting', () => {
   });
 
   it('says that the pages are not built when they are not', async () => {
-    const home = await temporaryHome();
+    const home = await addDatabase(await temporaryHome());
     const webDirectory = join(home, 'nothing');
     const server = await startServer({ ...common, home, webDirectory });
     onTestFinished(() => server.close());
@@ -70,7 +70,7 @@ describe('starting', () => {
   });
 
   it('refuses a second process within a second', async () => {
-    const home = await temporaryHome();
+    const home = await addDatabase(await temporaryHome());
     const server = await startServer({ ...common, home });
     onTestFinished(() => server.close());
     const script = fileURLToPath(new URL('../../test/rooms/serve.ts', import.meta.url));
