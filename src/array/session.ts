@@ -77,11 +77,12 @@ function describe(error: unknown): string {
 }
 
 /**
- * Opens a model from the bytes of an ONNX file.
+ * Opens a model from the bytes of an ONNX file, or from the path of one we wrote: a file may
+ * refer to data files beside it.
  * Throws `AssayError` (`unsupported`) with ONNX Runtime's reason when it refuses the model.
  */
 export async function openSession(
-  bytes: Uint8Array,
+  source: Uint8Array | string,
   options: SessionOptions = {},
 ): Promise<Session> {
   const { threads, provider = 'cpu', optimization = 'all', busyWait = false } = options;
@@ -90,13 +91,17 @@ export async function openSession(
   }
   let session: ort.InferenceSession;
   try {
-    session = await ort.InferenceSession.create(bytes, {
+    const settings: ort.InferenceSession.SessionOptions = {
       executionProviders: [provider],
       graphOptimizationLevel: optimization,
       logSeverityLevel: 3,
       extra: { session: { intra_op: { allow_spinning: busyWait ? '1' : '0' } } },
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-    });
+    };
+    session =
+      typeof source === 'string'
+        ? await ort.InferenceSession.create(source, settings)
+        : await ort.InferenceSession.create(source, settings);
   } catch (error) {
     throw new AssayError(
       'unsupported',

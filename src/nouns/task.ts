@@ -35,6 +35,13 @@ export interface Recommendation extends Candidate {
   readonly reason: string;
 }
 
+/** A way to write an artifact: `gguf`, for llama.cpp. */
+export interface ArtifactFormat {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+}
+
 /** Tiny input for the contract suite, and ways to spoil it that every method must refuse. */
 export interface TaskSample<Input> {
   readonly input: Input;
@@ -63,6 +70,8 @@ export interface Task<
   readonly metrics: readonly Metric[];
   /** Metrics on the axes of the plot. */
   readonly plot: { readonly x: string; readonly y: string };
+  /** File formats that `write` can produce; the first is the default and is read by `read`. */
+  readonly formats: readonly ArtifactFormat[];
   /** Opens the user's files. */
   load(inputs: z.output<Inputs>, context: RunContext): Promise<Input>;
   /** Rivals of a default comparison, the untouched input not included. */
@@ -77,11 +86,12 @@ export interface Task<
     rows: readonly ComparisonRow[],
     budget: z.output<Budget>,
   ): Recommendation | null;
-  /** Writes the artifact, its recipe and its card into a directory, atomically. */
+  /** Writes the artifact, its recipe and its card into a directory, atomically; returns the files' names. */
   write(
     output: Output,
     directory: string,
     recipe: Recipe,
+    formats: readonly string[],
     context: RunContext,
   ): Promise<readonly string[]>;
   /** Reads back what `write` wrote. */

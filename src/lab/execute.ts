@@ -1,0 +1,145 @@
+/** Does the work of one job from its request to its stored result. */
+
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseOptions } from '../nouns/options.ts';
+import type { Progress, RunContext } from '../nouns/run.ts';
+import type { ComparisonRow } from '../nouns/task.ts';
+import type { Registry } from '../registry.ts';
+import { applyMethod } from './apply.ts';
+import {
+  openCheckpoint,
+  readJsonPiece,
+  resultKey,
+  type StoredCheckpoint,
+  writeJsonPiece,
+} from './checkpoint.ts';
+import { compare } from './compare.ts';
+import { machine, versions } from './environment.ts';
+import { fingerprint } from './fingerprint.ts';
+import { hashInputs } from './input-hashes.ts';
+import { titleOf, type Work } from './job.ts';
+import { reproduce } from './reproduce.ts';
+import { type Outcome, readResult, writeResult } from './results.ts';
+
+export interface Execution {
+  readonly registry: Registry;
+  readonly home: string;
+  /** Identifier of the job: names the directory of an artifact. */
+  readonly job: string;
+  readonly work: Work;
+  readonly threads: number;
+  readonly signal: AbortSignal;
+  progress(update: Progress): void;
+  row(row: ComparisonRow): void;
+}
+
+/** A stored result and the checkpoint to clear once the job is known to be done. */
+export interface Executed {
+  readonly result: string;
+  readonly checkpoint: string;
+}
+
+/**
+ * Runs the work and stores the result as a file. The checkpoint stays until the caller has
+ * noted the result, so that a crash in between neither loses nor repeats work.
+ */
+export async function execute(execution: Execution): Promise<Executed> {
+  const { home, work, registry, signal } = execution;
+  const startedAt = new Date();
+  const seed = seedOf(work);
+  const hashes =
+    work.kind === 'claim'
+      ? {}
+      : await hashInputs(parsedInputs(registry, work.request), signal);
+  const identity = {
+    kind: work.kind,
+    request: requestIdentity(work),
+    hashes,
+    seed,
+    versions: versions(),
+  };
+  const runFingerprint = fingerprint(identity);
+  const checkpoint = openCheckpoint(home, runFingerprint);
+  const earlier = await earlierResult(home, checkpoint);
+  if (earlier !== undefined) return { result: earlier, checkpoint: runFingerprint };
+  const outcome = await produce(execution, checkpoint, seed);
+  const finishedAt = new Date();
+  const result = await writeResult(home, {
+    ...outcome,
+    format: 1,
+    fingerprint: runFingerprint,
+    title: titleOf(work),
+    hashes,
+    seed,
+    versions: versions(),
+    machine: machine(),
+    startedAt: startedAt.toISOString(),
+    finishedAt: finishedAt.toISOString(),
+    seconds: (finishedAt.getTime() - startedAt.getTime()) / 1000,
+  });
+  await writeJsonPiece(checkpoint, resultKey, result);
+  return { result, checkpoint: runFingerprint };
+}
+
+async function produce(
+  execution: Execution,
+  checkpoint: StoredCheckpoint,
+  seed: number,
+): Promise<Outcome> {
+  const { registry, work, home, job, threads, signal } = execution;
+  const progress = (update: Progress) => execution.progress(update);
+  const context: RunContext = { seed, threads, signal, checkpoint, progress };
+  switch (work.kind) {
+    case 'comparison': {
+      const { request, kind } = work;
+      const onRow = (row: ComparisonRow) => execution.row(row);
+      const result = await compare({ registry, ...request, context, onRow });
+      return { kind, request, result };
+    }
+    case 'claim': {
+      const { request, kind } = work;
+      const claim = registry.claim(request.paper);
+      const { seeds, full } = request;
+      return { kind, request, result: await reproduce({ claim, seeds, full, context }) };
+    }
+    case 'artifact': {
+      const { request, kind } = work;
+      const directory = join(home, 'artifacts', job);
+      // Left by an attempt that crashed before its result was stored.
+      await rm(directory, { recursive: true, force: true });
+      const artifact = await applyMethod({ registry, ...request, directory, context });
+      return { kind, request, result: { ...artifact, directory: job } };
+    }
+  }
+}
+
+async function earlierResult(
+  home: string,
+  checkpoint: StoredCheckpoint,
+): Promise<string | undefined> {
+  const stored = await readJsonPiece(checkpoint, resultKey);
+  if (typeof stored !== 'string') return undefined;
+  return readResult(home, stored).then(
+    () => stored,
+    () => undefined,
+  );
+}
+
+function seedOf(work: Work): number {
+  return work.kind === 'claim' ? 0 : (work.request.seed ?? 0);
+}
+
+function parsedInputs(
+  registry: Registry,
+  request: { readonly task: string; readonly inputs: Readonly<Record<string, unknown>> },
+): Record<string, unknown> {
+  return parseOptions(registry.task(request.task).inputs, request.inputs);
+}
+
+/** What of a request decides the result, beside the content of its inputs. */
+function requestIdentity(work: Work): unknown {
+  if (work.kind === 'claim') return work.request;
+  const { inputs: _, ...rest } = work.request;
+  return rest;
+}
