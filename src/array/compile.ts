@@ -1,24 +1,9 @@
 /** `compile`: turns a function over jax-js arrays into one that ONNX Runtime runs on tensors. */
 
-import { type ClosedJaxpr, type JsTreeDef, makeJaxpr, tree } from '@jax-js/jax';
-import { InvalidInputError, throwIfCancelled } from '../error.ts';
-import { type LoweredModel, lowerJaxpr } from './lower/jaxpr.ts';
-import { openSession, type Provider, type Session } from './session.ts';
-import { type AnyTensor, type DataType, elementCount, type Shape } from './tensor.ts';
+import { InvalidInputError } from '../error.ts';
+import { type CompileOptions, Programs, type Traceable } from './program.ts';
 import { type FeedTree, mapTree, type TensorTree, treeLeaves } from './tree.ts';
-import { UnsupportedError } from './unsupported.ts';
 
-export interface CompileOptions {
-  /** Threads for one operator; all cores when left out. */
-  readonly threads?: number;
-  readonly provider?: Provider;
-  /** Calls made after it fires throw `CancelledError`; a call under way finishes first. */
-  readonly signal?: AbortSignal;
-  /** How many versions for different shapes are kept ready (default 16). */
-  readonly cacheSize?: number;
-}
-
-type Traceable = (...inputs: never[]) => unknown;
 type Feeds<F extends Traceable> = FeedTree<Parameters<F>> & readonly unknown[];
 type Result<F extends Traceable> = TensorTree<ReturnType<F>>;
 
@@ -28,111 +13,20 @@ export interface Compiled<F extends Traceable> {
   (...inputs: Feeds<F>): Promise<Result<F>>;
   /**
    * Runs the function and writes its results into the tensors of `target`, which must not
-   * be among the inputs. Returns `target`.
+   * be among the inputs. Returns tensors of the same data.
    */
   into(target: Result<F>, ...inputs: Feeds<F>): Promise<Result<F>>;
   /** The ONNX model for these inputs, for inspection. */
   model(...inputs: Feeds<F>): Promise<Uint8Array>;
-  /** Frees the models; the function can still be called and builds them again. */
+  /** Frees the models once their calls are done; the function can still be called again. */
   dispose(): Promise<void>;
-}
-
-/** An array's type during tracing. jax-js descends into plain objects, so this is a class. */
-class Placeholder {
-  readonly shape: number[];
-  readonly dtype: DataType;
-  readonly weakType: boolean;
-
-  constructor(shape: Shape, dtype: DataType, weakType: boolean) {
-    this.shape = [...shape];
-    this.dtype = dtype;
-    this.weakType = weakType;
-  }
-}
-
-/** The type that a tensor has inside traced functions; narrow integers become int32. */
-function tracedType(dtype: DataType, path: string): DataType {
-  switch (dtype) {
-    case 'int8':
-    case 'uint8':
-    case 'int16':
-    case 'uint16':
-    case 'int64':
-      return 'int32';
-    case 'uint64':
-    case 'bfloat16':
-      throw new InvalidInputError(path, 'a type that compile takes', dtype);
-    default:
-      return dtype;
-  }
-}
-
-interface Program {
-  readonly model: LoweredModel;
-  readonly session: Session;
-  readonly treedef: JsTreeDef;
-  readonly outputShapes: readonly { readonly shape: Shape; readonly dtype: DataType }[];
-}
-
-/** A constant of the trace as a tensor; its array is consumed. */
-function constantTensor(constant: ClosedJaxpr['consts'][number]): AnyTensor {
-  const { dtype, shape } = constant;
-  if (!('dataSync' in constant)) {
-    throw new UnsupportedError('an array of an outer trace is used inside the function');
-  }
-  const data = (constant as unknown as { dataSync(): Float32Array }).dataSync();
-  const plain = dtype === 'bool' ? Uint8Array.from(data) : data;
-  return { dtype, shape, data: plain } as unknown as AnyTensor;
-}
-
-async function build(
-  f: Traceable,
-  inputs: readonly unknown[],
-  options: CompileOptions,
-): Promise<Program> {
-  const fedTypes: DataType[] = [];
-  const placeholders = mapTree(
-    inputs,
-    ({ path, value }, isNumber) => {
-      fedTypes.push(value.dtype);
-      return new Placeholder(value.shape, tracedType(value.dtype, path), isNumber);
-    },
-    'arguments',
-  );
-  const trace = makeJaxpr(f as Parameters<typeof makeJaxpr>[0]);
-  const { jaxpr: closed, treedef } = trace(...(placeholders as never[]));
-  const jaxpr = closed.jaxpr.flatten().simplify();
-  const model = lowerJaxpr(jaxpr, closed.consts.map(constantTensor), fedTypes);
-  const session = await openSession(model.bytes, options);
-  const outputShapes = jaxpr.outs.map(({ aval }) => ({
-    shape: aval.shape,
-    dtype: aval.dtype as DataType,
-  }));
-  return { model, session, treedef, outputShapes };
-}
-
-function checkTargets(targets: readonly AnyTensor[], program: Program): void {
-  const { outputShapes } = program;
-  if (targets.length !== outputShapes.length) {
-    const received = `${targets.length}`;
-    throw new InvalidInputError('target', `${outputShapes.length} tensors`, received);
-  }
-  for (const [index, { shape, dtype }] of outputShapes.entries()) {
-    const target = targets[index]!;
-    if (target.dtype !== dtype || target.shape.join() !== shape.join()) {
-      throw new InvalidInputError(
-        `target ${index}`,
-        `${dtype} [${shape.join(', ')}]`,
-        `${target.dtype} [${target.shape.join(', ')}]`,
-      );
-    }
-  }
 }
 
 /**
  * Compiles a function written with `jax.ts` (also one made by `grad`, `vmap`, ...), as `jit`
  * does, for ONNX Runtime. The function is traced once for each combination of shapes and
  * types; it must not have side effects and must follow jax-js's ownership rules.
+ * Inputs are never changed.
  * Throws `UnsupportedError` naming a primitive that has no lowering, `InvalidInputError`
  * for leaves that are no tensors, `CancelledError` after `options.signal` fired.
  */
@@ -140,87 +34,66 @@ export function compile<F extends Traceable>(
   f: F,
   options: CompileOptions = {},
 ): Compiled<F> {
-  const { signal, cacheSize = 16 } = options;
-  const programs = new Map<string, Promise<Program>>();
-  const running = new Map<Promise<Program>, Promise<unknown>>();
-
-  const release = async (program: Promise<Program>): Promise<void> => {
-    await running.get(program)?.catch(() => {});
-    await (await program).session.release();
-  };
-
-  const programFor = (inputs: readonly unknown[]) => {
-    const leaves: AnyTensor[] = [];
-    const structure = mapTree(
-      inputs,
-      ({ value }, isNumber) => {
-        leaves.push(value);
-        return isNumber ? '#' : `${value.dtype}[${value.shape.join()}]`;
-      },
-      'arguments',
-    );
-    const key = JSON.stringify(structure);
-    let program = programs.get(key);
-    if (program) {
-      programs.delete(key);
-    } else {
-      program = build(f, inputs, options);
-      program.catch(() => programs.delete(key));
-    }
-    programs.set(key, program);
-    if (programs.size > cacheSize) {
-      const [oldest, stale] = programs.entries().next().value!;
-      programs.delete(oldest);
-      void release(stale).catch(() => {});
-    }
-    return { program, leaves };
-  };
-
-  const execute = async (
-    inputs: readonly unknown[],
-    target: unknown,
-  ): Promise<Result<F>> => {
-    throwIfCancelled(signal);
-    const { program: pending, leaves } = programFor(inputs);
-    const work = (async () => {
-      const program = await pending;
-      throwIfCancelled(signal);
-      const { model, session, treedef, outputShapes } = program;
-      const feeds: Record<string, AnyTensor> = { ...model.feeds };
-      for (const [index, name] of model.inputs.entries()) {
-        if (name !== null) feeds[name] = leaves[index]!;
-      }
-      if (target === undefined) {
-        const results = await session.run(feeds);
-        const values = model.outputs.map((name) => results[name]!);
-        return tree.unflatten(treedef, values);
-      }
-      const targets = treeLeaves(target, 'target');
-      checkTargets(targets, program);
-      const entries = model.outputs.map(
-        (name, index) => [name, targets[index]!] as const,
-      );
-      const filled = entries.filter((_, index) =>
-        elementCount(outputShapes[index]!.shape),
-      );
-      await session.run(feeds, { outputs: Object.fromEntries(filled) });
-      return target;
-    })();
-    const earlier = running.get(pending);
-    running.set(pending, earlier ? Promise.allSettled([earlier, work]) : work);
-    const result = await work;
-    throwIfCancelled(signal);
-    return result as Result<F>;
-  };
-
-  return Object.assign((...inputs: Feeds<F>) => execute(inputs, undefined), {
-    into: (target: Result<F>, ...inputs: Feeds<F>) => execute(inputs, target),
-    model: async (...inputs: Feeds<F>) => (await programFor(inputs).program).model.bytes,
-    async dispose() {
-      const all = [...programs.values()];
-      programs.clear();
-      await Promise.allSettled(all.map(release));
-      running.clear();
-    },
+  const programs = new Programs(f, options);
+  const run = (...inputs: Feeds<F>) => programs.run(inputs) as Promise<Result<F>>;
+  return Object.assign(run, {
+    into: (target: Result<F>, ...inputs: Feeds<F>) =>
+      programs.run(inputs, treeLeaves(target, 'target')) as Promise<Result<F>>,
+    model: (...inputs: Feeds<F>) => programs.model(inputs),
+    dispose: () => programs.dispose(),
   });
+}
+
+/** A state that a compiled step function carries from step to step. */
+export interface CompiledLoop<S, I extends readonly unknown[], R> {
+  /**
+   * The state after the last step. Its buffers are used again by the second step from here
+   * on: copy what must last longer.
+   */
+  readonly state: TensorTree<S>;
+  /** Advances the state once and returns the step's other result. One step at a time. */
+  step(...inputs: FeedTree<I> & readonly unknown[]): Promise<TensorTree<R>>;
+  dispose(): Promise<void>;
+}
+
+/**
+ * Compiles a step `(state, ...inputs) => [newState, result]`, such as a training step over
+ * parameters and optimizer state. Two sets of buffers take turns, so that no step allocates
+ * state; the initial state is left as it is. Throws like `compile`, and `InvalidInputError`
+ * where the new state differs from the old in structure, shape or type.
+ */
+export function compileLoop<S, I extends readonly unknown[], R>(
+  f: (state: S, ...inputs: I) => readonly [S, R],
+  initial: TensorTree<S>,
+  options: CompileOptions = {},
+): CompiledLoop<S, I, R> {
+  const programs = new Programs(f as unknown as Traceable, options);
+  let state = initial;
+  let spare: TensorTree<S> | undefined;
+  return {
+    get state() {
+      return state;
+    },
+    async step(...inputs) {
+      const targets = spare && treeLeaves(spare, 'state');
+      const outcome = await programs.run([state, ...inputs], targets, true);
+      const [next, result] = outcome as [TensorTree<S>, TensorTree<R>];
+      if (state === initial) checkSameState(state, next);
+      spare = state === initial ? undefined : state;
+      state = next;
+      return result;
+    },
+    dispose: () => programs.dispose(),
+  };
+}
+
+/** Refuses a step whose new state could not be the next step's old one. */
+function checkSameState(before: unknown, after: unknown): void {
+  const describe = (tree: unknown) =>
+    JSON.stringify(
+      mapTree(tree, ({ value }) => `${value.dtype} [${value.shape.join(', ')}]`, 'state'),
+    );
+  if (describe(before) !== describe(after)) {
+    throw new InvalidInputError('new state', describe(before), describe(after));
+  }
 }

@@ -1,6 +1,6 @@
 /** Arrays: plain tensors, traced functions and their compilation, sessions, random numbers. */
 
-export { type Compiled, type CompileOptions, compile } from './compile.ts';
+export { type Compiled, type CompiledLoop, compile, compileLoop } from './compile.ts';
 export {
   bfloat16ToFloat,
   floatToBfloat16,
@@ -9,6 +9,7 @@ export {
   roundToHalf,
   toFloat32,
 } from './float16.ts';
+export type { CompileOptions } from './program.ts';
 export type { QuantizedMatrix } from './quantized.ts';
 export { createRandom, type Random, splitRandom } from './random.ts';
 export {

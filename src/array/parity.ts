@@ -1,6 +1,13 @@
 /** For tests: runs a function through jax-js itself and through `compile`, and compares. */
 
-import { type DType, init, type Array as JaxArray, numpy as np, tree } from '@jax-js/jax';
+import {
+  type DType,
+  grad,
+  init,
+  type Array as JaxArray,
+  numpy as np,
+  tree,
+} from '@jax-js/jax';
 import { expect } from 'vitest';
 import { compile } from './compile.ts';
 import { createRandom } from './random.ts';
@@ -104,4 +111,44 @@ export async function expectParity(
   } finally {
     await compiled.dispose();
   }
+}
+
+/** The tensor with every number made positive. */
+export function positive(tensor: AnyTensor): AnyTensor {
+  const data = Float32Array.from(tensor.data as Float32Array, (x) => Math.abs(x) + 0.2);
+  return { ...tensor, data } as AnyTensor;
+}
+
+/** Integers between -9 and 9, zero only where allowed. */
+export function signed(of: Shape, from: number, allowZero = true): AnyTensor {
+  const { data, ...rest } = integers(of, allowZero ? 19 : 9, from);
+  const shifted = data.map((x, index) =>
+    allowZero ? x - 9 : (x + 1) * (index % 2 === 0 ? 1 : -1),
+  );
+  return { ...rest, data: shifted };
+}
+
+/** A uint32 tensor of odd numbers over the whole range. */
+export function unsigned(of: Shape, from: number): AnyTensor {
+  const data = new Uint32Array(integers(of, 2 ** 31 - 1, from).data).map(
+    (x) => x * 2 + 1,
+  );
+  return { dtype: 'uint32', shape: of, data };
+}
+
+/** Runs `f` on random arguments, forward, and optionally the gradient of its weighted sum. */
+export async function checkParity(
+  f: (...inputs: JaxArray[]) => JaxArray,
+  inputs: AnyTensor[],
+  options: { gradient?: boolean; tolerance?: number } = {},
+): Promise<void> {
+  const [result] = await expectParity(f, inputs, options.tolerance);
+  if (!options.gradient) return;
+  const weights = normal(result!.shape, 99);
+  const loss = (x: JaxArray, w: JaxArray, ...rest: JaxArray[]) =>
+    f(x, ...rest)
+      .mul(w)
+      .sum();
+  const [first, ...rest] = inputs;
+  await expectParity(grad(loss as never), [first, weights, ...rest], options.tolerance);
 }

@@ -37,7 +37,8 @@ export interface PackedGptq extends GptqTensors {
 
 /**
  * Packs a matrix. Codes of one output lie along its column as one stream of bits, lowest
- * first; with 3 bits a code can straddle two words.
+ * first; with 3 bits a code can straddle two words. Loaders know 2, 3, 4 and 8 bits: use
+ * `widenCodes` for 5 to 7.
  *
  * @throws InvalidInputError when a size is not a multiple of 32, scales leave float16's
  * range, or `v1` is asked for a zero point of 0.

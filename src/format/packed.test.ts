@@ -15,7 +15,11 @@ import {
   unpackGptq,
   unpackMatMulNBits,
 } from './packed.ts';
-import { dequantizedValues } from './quantized-matrix.ts';
+import {
+  checkQuantizedMatrix,
+  dequantizedValues,
+  widenCodes,
+} from './quantized-matrix.ts';
 
 interface Wish {
   readonly outputs: number;
@@ -64,6 +68,27 @@ describe('packBits', () => {
       ),
       { seed: 1 },
     );
+  });
+});
+
+describe('widenCodes', () => {
+  it('keeps the weights and symmetry', () => {
+    for (const symmetric of [true, false]) {
+      const matrix = randomMatrix({
+        outputs: 3,
+        inputs: 64,
+        bits: 3,
+        groupSize: 32,
+        symmetric,
+      });
+      for (const bits of [3, 4, 8]) {
+        const wide = widenCodes(matrix, bits);
+        checkQuantizedMatrix(wide);
+        expect(dequantizedValues(wide)).toEqual(dequantizedValues(matrix));
+        expect(wide.zeros.every((zero) => zero === 2 ** (bits - 1))).toBe(symmetric);
+      }
+      expect(() => widenCodes(matrix, 2)).toThrow(InvalidInputError);
+    }
   });
 });
 

@@ -15,3 +15,9 @@ export {
   packMatMulNBits,
   unpackMatMulNBits,
 } from './matmul-nbits.ts';
+export {
+  checkQuantizedMatrix,
+  dequantizedValues,
+  scalesFitHalf,
+  widenCodes,
+} from './quantized-matrix.ts';

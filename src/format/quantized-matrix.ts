@@ -33,16 +33,23 @@ export function checkQuantizedMatrix(matrix: QuantizedMatrix, name = 'matrix'): 
   if (scales.length !== groups) fail('scales', `${groups} scales`, `${scales.length}`);
   if (zeros.length !== groups) fail('zeros', `${groups} zeros`, `${zeros.length}`);
   const limit = 2 ** bits;
-  const wrongCode = codes.findIndex((code) => code >= limit);
+  const wrongCode = firstAtLeast(codes, limit);
   if (wrongCode >= 0)
     fail(`codes[${wrongCode}]`, `below ${limit}`, `${codes[wrongCode]}`);
-  const wrongZero = zeros.findIndex((zero) => zero >= limit);
+  const wrongZero = firstAtLeast(zeros, limit);
   if (wrongZero >= 0)
     fail(`zeros[${wrongZero}]`, `below ${limit}`, `${zeros[wrongZero]}`);
   const wrongScale = scales.findIndex((scale) => !Number.isFinite(scale));
   if (wrongScale >= 0) {
     fail(`scales[${wrongScale}]`, 'a finite number', `${scales[wrongScale]}`);
   }
+}
+
+function firstAtLeast(values: Uint8Array, limit: number): number {
+  for (let index = 0; index < values.length; index++) {
+    if (values[index]! >= limit) return index;
+  }
+  return -1;
 }
 
 /** The weights, `[outFeatures, inFeatures]` row-major. */
@@ -67,7 +74,8 @@ export function dequantizedValues(matrix: QuantizedMatrix): Float32Array {
  */
 export function scalesFitHalf(scales: Float32Array, name = 'scales'): boolean {
   let exact = true;
-  for (const [index, scale] of scales.entries()) {
+  for (let index = 0; index < scales.length; index++) {
+    const scale = scales[index]!;
     const half = roundToHalf(scale);
     if (half === scale) continue;
     exact = false;
@@ -95,4 +103,22 @@ export function transposedHalves(
     }
   }
   return result;
+}
+
+/**
+ * The very same weights in wider codes, for formats that lack a width. Codes and zero
+ * points move up together by half of the new levels less half of the old, so that a
+ * symmetric matrix stays one.
+ */
+export function widenCodes(matrix: QuantizedMatrix, bits: number): QuantizedMatrix {
+  if (!Number.isInteger(bits) || bits < matrix.bits || bits > 8) {
+    throw new InvalidInputError('bits', `${matrix.bits} to 8`, `${bits}`);
+  }
+  const shift = 2 ** (bits - 1) - 2 ** (matrix.bits - 1);
+  return {
+    ...matrix,
+    bits,
+    codes: matrix.codes.map((code) => code + shift),
+    zeros: matrix.zeros.map((zero) => zero + shift),
+  };
 }

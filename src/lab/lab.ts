@@ -100,6 +100,14 @@ export async function openLab(options: LabOptions): Promise<Lab> {
     checkWork(registry, work);
     return (await jobsOpened).submit(work);
   };
+  let closed: Promise<void> | undefined;
+  const close = async () => {
+    const jobs = await jobsOpened.catch(() => undefined);
+    await jobs?.close();
+    const database = await opened.catch(() => undefined);
+    await database?.close();
+    await owner.release();
+  };
   return {
     home,
     registry,
@@ -124,13 +132,7 @@ export async function openLab(options: LabOptions): Promise<Lab> {
         : submit({ kind: 'comparison', request: { task, inputs: {} } });
     },
     announce: (address) => owner.announce(address),
-    async close() {
-      const jobs = await jobsOpened.catch(() => undefined);
-      await jobs?.close();
-      const database = await opened.catch(() => undefined);
-      await database?.close();
-      await owner.release();
-    },
+    close: () => (closed ??= close()),
   };
 }
 

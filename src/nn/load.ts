@@ -1,9 +1,10 @@
 /** Opens a language model on disk: a Hugging Face directory or a llama2.c checkpoint. */
 
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { float32, type Shape, type Tensor } from '../array/tensor.ts';
-import { loadHuggingFaceTokenizer } from '../data/tokenizer/hugging-face.ts';
+import { loadTokenizer } from '../data/tokenizer/load.ts';
+import type { Tokenizer } from '../data/tokenizer.ts';
 import { InvalidFileError } from '../error.ts';
 import { sha256OfFiles } from '../format/hash.ts';
 import type { TensorSource } from '../format/safetensors.ts';
@@ -43,16 +44,35 @@ export async function loadLanguageModel(
   }
   const config = parseConfiguration(text, file);
   const source = await openSafetensors(path);
-  const present = await readdir(path);
   return {
     config,
     parameters: hubParameters(source, config, path),
-    tokenizer: present.includes('tokenizer.json')
-      ? await loadHuggingFaceTokenizer(path)
-      : null,
+    tokenizer: await tokenizerWithFiles(path),
     name: basename(resolve(path)),
     fingerprint: await sha256OfFiles([file, ...source.files], signal),
   };
+}
+
+/** Files that say how a tokenizer and a chat are used, and go where the model goes. */
+const tokenizerFiles = [
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'chat_template.jinja',
+  'generation_config.json',
+];
+const largestTokenizerFile = 2 ** 22;
+
+async function tokenizerWithFiles(path: string): Promise<Tokenizer | null> {
+  const tokenizer = await loadTokenizer(path);
+  if (tokenizer === null) return null;
+  const files: Record<string, string> = {};
+  for (const name of tokenizerFiles) {
+    const file = join(path, name);
+    const status = await stat(file).catch(() => null);
+    if (!status?.isFile() || status.size > largestTokenizerFile) continue;
+    files[name] = await readFile(file, 'utf8');
+  }
+  return { ...tokenizer, files };
 }
 
 /** Tensors that files carry and that are computed instead. */

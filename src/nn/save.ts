@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { floatToBfloat16 } from '../array/float16.ts';
 import type { TypedArrays } from '../array/tensor.ts';
+import type { Tokenizer } from '../data/tokenizer.ts';
 import { writeDirectoryAtomic, writeFileAtomic } from '../format/atomic.ts';
 import {
   type TensorToWrite,
@@ -63,7 +64,10 @@ export async function saveLanguageModel(
   );
 }
 
-/** The text files of a model directory by name: configurations and tokenizer. */
+/**
+ * The text files of a model directory by name: configurations, and the tokenizer with the
+ * files it was loaded with.
+ */
 export function describingFiles(
   model: LanguageModel,
   precision: WeightPrecision,
@@ -83,9 +87,20 @@ export function describingFiles(
       tokenizer_class: 'PreTrainedTokenizerFast',
       model_max_length: config.contextLength,
       clean_up_tokenization_spaces: false,
+      ...specialToken('bos_token', tokenizer, config.beginToken),
+      ...specialToken('eos_token', tokenizer, config.endToken),
     });
   }
-  return files;
+  return { ...files, ...tokenizer?.files };
+}
+
+function specialToken(
+  key: string,
+  tokenizer: Tokenizer,
+  id: number | null,
+): Record<string, string> {
+  const text = id === null ? '' : tokenizer.decode([id]);
+  return text === '' ? {} : { [key]: text };
 }
 
 function tensorsToWrite(

@@ -9,6 +9,7 @@ import { integerQuantization } from './integer-quantization/method.ts';
 import { roundToNearest } from './round-to-nearest.ts';
 import { quantize } from './task.ts';
 
+export { readArtifact } from './artifact/read.ts';
 export { awq } from './awq/method.ts';
 export { dequantizedModel, quantizedPerplexity } from './dequantized.ts';
 export type { QuantizeInput } from './input.ts';

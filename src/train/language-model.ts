@@ -1,27 +1,19 @@
 /** Trains a language model on documents: text to tokens to parameters to a model. */
 
-import type { Tokenizer } from '../data/tokenizer.ts';
-import { InvalidInputError } from '../error.ts';
+import { InvalidInputError, throwIfCancelled } from '../error.ts';
 import { memoryModel } from '../nn/memory-model.ts';
 import type { LanguageModel } from '../nn/model.ts';
 import type { RunContext } from '../nouns/run.ts';
 import { configurationOf, type TrainingOptions } from './options.ts';
 import { packTokens } from './token-batches.ts';
 import { type TrainingPoint, trainTokens } from './train-tokens.ts';
+import { trainVocabulary, type Vocabulary } from './vocabulary.ts';
 
 /** Texts to learn from and, by file, others to measure on. */
 export interface TrainingDocuments {
   readonly training: readonly string[];
   /** May be empty: then no held-out loss is measured. */
   readonly heldOut: readonly string[];
-}
-
-/** A tokenizer with what a model has to know of it. */
-export interface Vocabulary {
-  readonly tokenizer: Tokenizer;
-  readonly size: number;
-  /** Id that ends every document; null joins documents without a mark. */
-  readonly endToken: number | null;
 }
 
 export interface TrainedLanguageModel {
@@ -32,7 +24,8 @@ export interface TrainedLanguageModel {
 }
 
 /**
- * Trains a LLaMA-style model. Documents are encoded, ended by the end token and packed into
+ * Trains a LLaMA-style model, with a vocabulary of its own from the training texts unless one
+ * is given (`options.vocabulary` counts only then). Documents are encoded, ended by the end token and packed into
  * one stream; see `trainTokens` for seeds, checkpoints and cancellation.
  *
  * @throws InvalidInputError for too little text or sizes that do not fit, CancelledError.
@@ -40,17 +33,24 @@ export interface TrainedLanguageModel {
 export async function trainLanguageModel(
   options: TrainingOptions,
   documents: TrainingDocuments,
-  vocabulary: Vocabulary,
+  vocabulary: Vocabulary | null,
   context: RunContext,
 ): Promise<TrainedLanguageModel> {
-  const { tokenizer, endToken } = vocabulary;
   if (documents.training.every((text) => text === '')) {
     throw new InvalidInputError('documents', 'text to train on', 'none');
   }
-  const config = configurationOf(options, vocabulary.size, endToken);
+  // Sizes that do not fit are refused before the vocabulary is trained.
+  configurationOf(options, options.vocabulary, null);
+  const { tokenizer, size, endToken } =
+    vocabulary ??
+    (await trainVocabulary(documents.training, options.vocabulary, context));
+  const config = configurationOf(options, size, endToken);
   const pack = (texts: readonly string[]): Int32Array =>
     packTokens(
-      texts.map((text) => tokenizer.encode(text)),
+      texts.map((text) => {
+        throwIfCancelled(context.signal, 'the training');
+        return tokenizer.encode(text);
+      }),
       endToken,
     );
   const training = pack(documents.training);

@@ -34,6 +34,8 @@ export function tensorOf(
 
 export class LoweringGraph {
   readonly builder = new GraphBuilder('compiled');
+  /** What each reshaped tensor was before, so that reshapes do not pile up. */
+  readonly #origins = new Map<string, { readonly name: string; readonly shape: Shape }>();
 
   /** One number, seen as an array of any shape. */
   filled(value: number, dtype: DataType, shape: Shape): Value {
@@ -92,12 +94,7 @@ export class LoweringGraph {
   /** The same elements stored in another shape, which a lazy axis may not hide in. */
   #restore(value: Value, stored: Shape, shape: Shape, layout?: Layout): Value {
     const { dtype } = value;
-    const name = sameShape(value.stored, stored)
-      ? value.name
-      : this.builder.add('Reshape', [value.name, this.builder.integers(stored)], {
-          // Without it a zero in the shape would copy the input's size.
-          allowzero: 1,
-        });
+    const name = this.reshapeName(value.name, value.stored, stored);
     return layout
       ? { name, dtype, shape, stored, layout }
       : { name, dtype, shape, stored };
@@ -163,10 +160,14 @@ export class LoweringGraph {
 
   /** A tensor of shape `from` in another shape. */
   reshapeName(name: string, from: Shape, shape: Shape): string {
+    const origin = this.#origins.get(name) ?? { name, shape: from };
+    if (sameShape(origin.shape, shape)) return origin.name;
     if (sameShape(from, shape)) return name;
-    return this.builder.add('Reshape', [name, this.builder.integers(shape)], {
-      allowzero: 1,
-    });
+    const target = this.builder.integers(shape);
+    // Without allowzero a zero in the shape would copy the input's size.
+    const result = this.builder.add('Reshape', [origin.name, target], { allowzero: 1 });
+    this.#origins.set(result, origin);
+    return result;
   }
 
   /** The same elements, row-major, in another shape; lazy axes stay lazy where they can. */

@@ -3,6 +3,8 @@
 import type { Jaxpr } from '@jax-js/jax';
 import { type AnyTensor, type DataType, elementCount } from '../tensor.ts';
 import { UnsupportedError } from '../unsupported.ts';
+import { bitLowerings } from './bits.ts';
+import { convolutionLowerings } from './convolution.ts';
 import { dotLowerings } from './dot.ts';
 import { elementwiseLowerings } from './elementwise.ts';
 import { LoweringGraph } from './graph.ts';
@@ -20,6 +22,8 @@ const lowerings: Lowerings = {
   ...shapeLowerings,
   ...indexingLowerings,
   ...sortingLowerings,
+  ...convolutionLowerings,
+  ...bitLowerings,
 };
 
 /** A traced function as a model. */
@@ -121,15 +125,22 @@ export function lowerJaxpr(
           outputTypes,
         });
     for (const [index, variable] of eqn.outBinders.entries()) {
-      values.set(variable, results[index]!);
+      // Simplifying the trace may have put a narrower type in an operand's place.
+      values.set(variable, graph.cast(results[index]!, outputTypes[index]!.dtype));
     }
   }
 
+  // Tensors that a node makes for one output only; the others are copied.
+  const taken = new Set(inputs.concat(Object.keys(feeds)));
   const outputs = jaxpr.outs.map((atom, index) => {
     const { dtype, shape } = typeOf(atom);
     const value = graph.expand(graph.cast({ ...read(atom), shape }, dtype));
-    const name = `output${index}`;
-    graph.builder.node('Identity', [value.name], {}, { outputs: [name] });
+    let { name } = value;
+    if (taken.has(name) || graph.builder.isConstant(name)) {
+      name = `output${index}`;
+      graph.builder.node('Identity', [value.name], {}, { outputs: [name] });
+    }
+    taken.add(name);
     graph.builder.output(name, dtype, shape);
     return name;
   });

@@ -4,6 +4,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { InvalidFileError } from '../../error.ts';
 import type { Tokenizer } from '../tokenizer.ts';
 import { Heap } from './heap.ts';
+import { llama2cTokenizerJson } from './llama2c-json.ts';
 
 /** Pieces in id order. A piece is bytes: it can be a part of a character. */
 export interface ScoredVocabulary {
@@ -22,7 +23,8 @@ const byteTokens = 256;
  * Loads a llama2.c tokenizer (`tok512.bin`).
  *
  * `encode` puts one space before a non-empty text, as these models were trained, and adds
- * neither BOS nor EOS. `decode` drops BOS and EOS and the one space at the start.
+ * neither BOS nor EOS. `decode` drops BOS and EOS and the one space at the start. `json`
+ * is a `tokenizer.json` that encodes alike, but for `<s>` and `</s>` written in the text.
  *
  * @throws InvalidFileError for a truncated file, lengths out of bounds, scores that are not
  * finite or a vocabulary without the 256 byte pieces.
@@ -110,7 +112,7 @@ export function llama2cTokenizer(vocabulary: ScoredVocabulary): Tokenizer {
     idOf.set(latin1(pieces[id]!), id);
   const keys = pieces.map(latin1);
   return {
-    json: null,
+    json: llama2cTokenizerJson(vocabulary),
     encode: (text) =>
       text === '' ? [] : mergeGreedily(` ${text}`, keys, vocabulary.scores, idOf),
     decode: (ids) => {

@@ -320,5 +320,13 @@ describe('llama2.c tokenizers', () => {
     expect(tokenizer?.encode('Once upon a time')).toEqual([403, 407, 261, 378]);
     const text = 'Lily and Tom — "friends"!\n';
     expect(tokenizer?.decode(tokenizer.encode(text))).toBe(text);
+    // Its tokenizer.json, in the library's own implementation, must agree on real text.
+    const converted = tokenizerFromJson(tokenizer!.json!);
+    const readme = `${await readFile(sharedPath('data', 'README.md').path, 'utf8')} <unk> x`;
+    for (const sample of [...sentences, text, readme.slice(-60_000)]) {
+      const ids = tokenizer!.encode(sample);
+      expect(converted.encode(sample)).toEqual(ids);
+      expect(converted.decode(ids)).toBe(sample);
+    }
   });
 });

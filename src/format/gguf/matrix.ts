@@ -73,10 +73,11 @@ export function ggufMatrix(
   const { scales, zeros } = perBlock(matrix);
   const signed = signedTypes.find((candidate) => candidate.type === type);
   if (signed) {
-    const codes = Uint8Array.from(
-      matrix.codes,
-      (code, index) => code - zeros[Math.floor(index / blockSize)]! + signed.offset,
-    );
+    const codes = new Uint8Array(matrix.codes.length);
+    for (let index = 0; index < codes.length; index++) {
+      const zero = zeros[Math.floor(index / blockSize)]!;
+      codes[index] = matrix.codes[index]! - zero + signed.offset;
+    }
     return { type, data: encodeBlocks(type, codes, scales, null), exact: scalesExact };
   }
   const minimums = scales.map((scale, block) => -zeros[block]! * scale);

@@ -15,13 +15,15 @@ import { cacheName, type DecoderGraphOptions, decoderGraph } from './onnx/decode
 import { dataFile, inlineFile, inlineLength, referringFile } from './onnx/file.ts';
 import { type ExportableModel, exportSource } from './source.ts';
 
-/** Above this a model is handed to ONNX Runtime as files: it takes at most 2 GB of bytes. */
-const largestInMemory = 1.5e9;
-
 export interface DecoderOptions
   extends Pick<DecoderGraphOptions, 'accuracyLevel' | 'attention'> {
   readonly threads?: number;
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Models of more bytes reach ONNX Runtime through temporary files, as it takes at most 2 GB
+   * from memory (default 1.5e9).
+   */
+  readonly largestInMemory?: number;
 }
 
 export interface DecodeOptions {
@@ -79,7 +81,7 @@ async function decoderSession(
   model: ExportableModel,
   options: DecoderOptions,
 ): Promise<Session> {
-  const { threads, signal, ...graphOptions } = options;
+  const { threads, signal, largestInMemory = 1.5e9, ...graphOptions } = options;
   const settings = threads === undefined ? {} : { threads };
   const graph = decoderGraph(exportSource(model), { ...graphOptions, cache: 'added' });
   const length = inlineLength(graph.model, graph.weights);

@@ -2,8 +2,7 @@
 
 import { type Grid, type GridKind, grid } from '../../array/quantizer/grid.ts';
 import { type Grouping, quantizeMatrix } from '../../array/quantizer/matrix.ts';
-import { createRandom, splitRandom } from '../../array/random.ts';
-import { elementCount, float32, type Tensor } from '../../array/tensor.ts';
+import { float32, type Tensor } from '../../array/tensor.ts';
 import {
   compiledDecoder,
   embedTokens,
@@ -20,58 +19,25 @@ import {
   memoryParameters,
 } from '../model.ts';
 import type { QuantizedModel } from '../quantized.ts';
-import { exportSource } from './source.ts';
+import { sampleModel } from '../sample-models.ts';
+import { type DecoderOptions, openDecoder } from './decode.ts';
+import { type ExportableModel, exportSource } from './source.ts';
 
-/** A small configuration of a family, with changes. */
-export function smallConfig(
+/** A random model whose sizes the fused operators and blocks of 32 take, with changes. */
+export function randomModel(
   family: LanguageModelConfig['family'],
   changes: Partial<LanguageModelConfig> = {},
-): LanguageModelConfig {
-  const gpt2 = family === 'gpt2';
-  return {
-    family,
-    vocabularySize: 96,
+): Promise<LanguageModel> {
+  return sampleModel(family, 0, {
+    vocabularySize: 300,
     hiddenSize: 64,
-    intermediateSize: gpt2 ? 256 : 160,
-    layers: 2,
+    intermediateSize: 160,
     heads: 4,
-    keyValueHeads: gpt2 ? 4 : 2,
+    keyValueHeads: family === 'gpt2' ? 4 : 2,
     headSize: 16,
     contextLength: 128,
-    norm: gpt2 ? 'layer' : 'rms',
-    normEpsilon: 1e-5,
-    positions: gpt2 ? 'learned' : 'rotary',
-    ropeTheta: 10000,
-    activation: gpt2 ? 'gelu-tanh' : 'silu-gated',
-    queryKeyValueBias: gpt2 || family === 'qwen2',
-    outputBias: gpt2,
-    queryKeyNorm: family === 'qwen3',
-    tiedHead: gpt2,
-    beginToken: null,
-    endToken: null,
     ...changes,
-  };
-}
-
-/** A model of random weights whose attention and logits are far from uniform. */
-export function randomModel(config: LanguageModelConfig, seed = 0): LanguageModel {
-  const tensors: Record<string, Tensor> = {};
-  for (const [name, shape] of Object.entries(parameterShapes(config))) {
-    const random = createRandom(splitRandom(seed, name));
-    const isNorm = shape.length === 1 && !name.endsWith('.bias');
-    const spread = shape.length === 1 ? 0.1 : 1.2 / Math.sqrt(shape[1]!);
-    const data = Float32Array.from({ length: elementCount(shape) }, () => {
-      return random.normal() * spread + (isNorm ? 1 : 0);
-    });
-    tensors[name] = float32(shape, data);
-  }
-  return {
-    config,
-    parameters: memoryParameters(tensors),
-    tokenizer: null,
-    name: 'random',
-    fingerprint: `random ${seed}`,
-  };
+  });
 }
 
 /** Round-to-nearest codes for every linear layer of the blocks. */
@@ -150,4 +116,23 @@ export function largestDifference(
     magnitude = Math.max(magnitude, Math.abs(value));
   });
   return difference / magnitude;
+}
+
+/** Logits of a decoder that reads `ids` in pieces of the given lengths. */
+export async function logitsInPieces(
+  model: ExportableModel,
+  ids: readonly number[],
+  pieces: readonly number[],
+  options: DecoderOptions = {},
+): Promise<Float32Array> {
+  const decoder = await openDecoder(model, options);
+  const parts: number[] = [];
+  for (const length of pieces) {
+    const logits = await decoder.append(
+      ids.slice(decoder.length, decoder.length + length),
+    );
+    parts.push(...logits.data);
+  }
+  await decoder.release();
+  return Float32Array.from(parts);
 }

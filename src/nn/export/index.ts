@@ -6,6 +6,8 @@ export {
   type DecoderOptions,
   openDecoder,
 } from './decode.ts';
+export type { GgufTensorReport } from './gguf/tensors.ts';
+export { type GgufOptions, type GgufReport, writeGguf } from './gguf.ts';
 export type { OnnxTensorReport } from './onnx/weights.ts';
 export { type OnnxOptions, type OnnxReport, writeOnnx } from './onnx/write.ts';
 export type { ExportableModel, ExportContext } from './source.ts';

@@ -1,10 +1,13 @@
 /** One view of the two kinds of model that can be exported: float and quantized. */
 
 import type { QuantizedMatrix } from '../../array/quantized.ts';
-import { dequantizeMatrix } from '../../array/quantizer/matrix.ts';
-import { checkFinite, type Shape, type Tensor } from '../../array/tensor.ts';
+import { checkFinite, float32, type Shape, type Tensor } from '../../array/tensor.ts';
 import type { Tokenizer } from '../../data/tokenizer.ts';
 import { InvalidInputError } from '../../error.ts';
+import {
+  checkQuantizedMatrix,
+  dequantizedValues,
+} from '../../format/quantized-matrix.ts';
 import type { Progress } from '../../nouns/run.ts';
 import { parameterShapes } from '../decoder/parameters.ts';
 import type { LanguageModel, LanguageModelConfig } from '../model.ts';
@@ -46,11 +49,11 @@ export function exportSource(model: ExportableModel): ExportSource {
   const matrices = 'matrices' in model ? model.matrices : {};
   for (const [name, matrix] of Object.entries(matrices)) {
     checkShape(name, shapes[name], matrix.shape);
-    checkMatrix(name, matrix);
+    checkQuantizedMatrix(matrix, name);
   }
   const load = async (name: string): Promise<Tensor> => {
     const matrix = matrices[name];
-    if (matrix) return dequantizeMatrix(matrix);
+    if (matrix) return float32(matrix.shape, dequantizedValues(matrix));
     if ('matrices' in model) {
       const tensor = model.floats[name];
       if (tensor) return tensor;
@@ -83,40 +86,4 @@ function checkShape(name: string, expected: Shape | undefined, received: Shape):
     expected ? `shape [${expected.join(', ')}]` : 'a parameter of this architecture',
     `shape [${received.join(', ')}]`,
   );
-}
-
-function checkMatrix(name: string, matrix: QuantizedMatrix): void {
-  const [outFeatures, inFeatures] = matrix.shape;
-  const groups = outFeatures * groupsPerRow(matrix);
-  const right =
-    matrix.codes.length === outFeatures * inFeatures &&
-    matrix.scales.length === groups &&
-    matrix.zeros.length === groups;
-  if (!right) {
-    throw new InvalidInputError(
-      name,
-      `${outFeatures * inFeatures} codes, ${groups} scales and zeros`,
-      `${matrix.codes.length}, ${matrix.scales.length} and ${matrix.zeros.length}`,
-    );
-  }
-  const largest = 2 ** matrix.bits - 1;
-  const high = matrix.codes.findIndex((code) => code > largest);
-  if (high >= 0) {
-    throw new InvalidInputError(
-      name,
-      `codes up to ${largest} (${matrix.bits} bits)`,
-      `${matrix.codes[high]} at element ${high}`,
-    );
-  }
-}
-
-/** Groups of inputs that have a scale each, in one row. */
-export function groupsPerRow(matrix: QuantizedMatrix): number {
-  return Math.ceil(matrix.shape[1] / matrix.groupSize);
-}
-
-/** The zero point that all groups share, or null when they differ. */
-export function sharedZero(matrix: QuantizedMatrix): number | null {
-  const first = matrix.zeros[0] ?? 0;
-  return matrix.zeros.every((zero) => zero === first) ? first : null;
 }

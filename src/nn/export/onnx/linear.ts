@@ -45,39 +45,26 @@ export function linear(
 export function constant(parts: GraphParts, name: string): string {
   const { source, weights } = parts;
   const shape = source.shapes[name]!;
-  const before = weights.weights.length;
+  const before = weights.count;
   const added = weights.add(
     name,
     'float32',
     shape,
     async () => (await source.read(name)).data,
   );
-  const bytes = weights.bytesSince(before);
-  weights.reports.push({
-    name,
-    operator: 'constant',
-    bits: 32,
-    blockSize: null,
-    bytes,
-    note: '',
-  });
+  weights.record(name, 'constant', before);
   return added;
 }
 
 function floatProduct(parts: GraphParts, x: string, name: string): string {
   const { builder, source, weights } = parts;
   const [outFeatures = 0, inFeatures = 0] = source.shapes[name]!;
-  const before = weights.weights.length;
+  const before = weights.count;
   const weight = weights.add(name, 'float32', [inFeatures, outFeatures], async () =>
     transposed(await source.read(name)),
   );
   const matrix = source.matrix(name);
-  weights.reports.push({
-    name,
-    operator: 'MatMul',
-    bits: 32,
-    blockSize: null,
-    bytes: weights.bytesSince(before),
+  weights.record(name, 'MatMul', before, {
     note: matrix
       ? `groups of ${matrix.groupSize} are no legal blocks: written as floats`
       : '',
@@ -97,31 +84,33 @@ function packedProduct(
   if (!plan) return undefined;
   const [outFeatures, inFeatures] = matrix.shape;
   const { bits, blockSize, blocksPerRow } = plan;
-  const before = weights.weights.length;
+  const before = weights.count;
   const once = remembered(() => packBlocks(matrix, plan));
   const codesShape = [outFeatures, blocksPerRow, (blockSize * bits) / 8];
   const inputs = [
     x,
-    weights.add(`${name}.codes`, 'uint8', codesShape, async () => once().codes),
+    weights.add(`${name}.codes`, 'uint8', codesShape, async () => once().blocks.data),
     weights.add(
       `${name}.scales`,
       'float32',
       [outFeatures * blocksPerRow],
-      async () => once().scales,
+      async () => once().scales.data,
     ),
   ];
   if (plan.explicitZeros) {
     const zerosShape = [outFeatures * Math.ceil((blocksPerRow * bits) / 8)];
     inputs.push(
-      weights.add(`${name}.zeros`, 'uint8', zerosShape, async () => once().zeros!),
+      weights.add(
+        `${name}.zeros`,
+        'uint8',
+        zerosShape,
+        async () => once().zeroPoints!.data,
+      ),
     );
   }
-  weights.reports.push({
-    name,
-    operator: 'MatMulNBits',
+  weights.record(name, 'MatMulNBits', before, {
     bits,
     blockSize,
-    bytes: weights.bytesSince(before),
     note: bits === matrix.bits ? '' : `codes of ${matrix.bits} bits carried in ${bits}`,
   });
   return builder.add(
@@ -150,15 +139,16 @@ function remembered<T extends object>(make: () => T): () => T {
   };
 }
 
-/** `(clamp(round(x / scale) + zero) - zero) * scale`, rounding to nearest even. */
+/** `(round(clamp(x / scale + zero)) - zero) * scale`, ties rounded up as our own passes do. */
 function roundedInput(builder: GraphBuilder, x: string, range: ActivationRange): string {
   const scalar = (value: number): string =>
     builder.constant(float32([], Float32Array.of(value)));
   const scale = scalar(range.scale);
-  const steps = builder.add('Round', [builder.add('Div', [x, scale])]);
-  const low = scalar(-range.zero);
-  const high = scalar(2 ** range.bits - 1 - range.zero);
-  return builder.add('Mul', [builder.add('Clip', [steps, low, high]), scale]);
+  const zero = scalar(range.zero);
+  const steps = builder.add('Add', [builder.add('Div', [x, scale]), zero]);
+  const clamped = builder.add('Clip', [steps, scalar(0), scalar(2 ** range.bits - 1)]);
+  const codes = builder.add('Floor', [builder.add('Add', [clamped, scalar(0.5)])]);
+  return builder.add('Mul', [builder.add('Sub', [codes, zero]), scale]);
 }
 
 function transposed(tensor: Tensor): Float32Array {
