@@ -4,6 +4,7 @@ import { AssayError } from './error.ts';
 import type { Claim } from './nouns/claim.ts';
 import type { AnyMethod } from './nouns/method.ts';
 import type { AnyTask } from './nouns/task.ts';
+import * as quantize from './quantize/index.ts';
 
 /** What a room's `index.ts` exports. */
 export interface RoomModule {
@@ -80,7 +81,7 @@ export function createRegistry(rooms: readonly RoomModule[]): Registry {
 }
 
 /** Everything that ships. */
-export const registry: Registry = createRegistry([]);
+export const registry: Registry = createRegistry([quantize]);
 
 function missing(kind: string, name: string, known: readonly string[]): never {
   const choices = known.length > 0 ? `known: ${known.join(', ')}` : 'there is none';

@@ -6,4 +6,6 @@ export interface Tokenizer {
   decode(ids: readonly number[]): string;
   /** Bytes of `tokenizer.json`, to be copied beside an artifact; null where there is none. */
   readonly json: string | null;
+  /** Texts of the files that belong to it (`tokenizer_config.json`, chat template), by name. */
+  readonly files?: Readonly<Record<string, string>>;
 }

@@ -2,7 +2,7 @@
 
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { registry } from '../../test/rooms/guess.ts';
-import { temporaryHome } from '../../test/rooms/home.ts';
+import { addDatabase, temporaryHome } from '../../test/rooms/home.ts';
 import { papers } from '../../test/rooms/papers.ts';
 import { isFinished } from '../lab/job.ts';
 import { openLab } from '../lab/lab.ts';
@@ -12,7 +12,7 @@ import { searchPapers, storePapers } from './paper-table.ts';
 
 async function open() {
   const lab = await openLab({
-    home: await temporaryHome(),
+    home: await addDatabase(await temporaryHome()),
     registry,
     registryUrl: new URL('../../test/rooms/guess.ts', import.meta.url),
     databaseUrl: '',

@@ -74,7 +74,8 @@ export async function writeFileAtomic(
 /**
  * Lets `build` fill a temporary directory beside the target, syncs it and renames it into
  * place. With `existing: 'replace'` the old directory is moved aside first, put back when
- * the rename fails and deleted afterwards.
+ * the rename fails and deleted afterwards; a crash between the two renames leaves it beside
+ * the target under its temporary name.
  *
  * @throws InvalidInputError when the target exists and may not be replaced, AssayError
  * `environment` when the disk refuses, CancelledError; whatever `build` throws.
@@ -128,7 +129,8 @@ async function replaceDirectory(
     await rename(aside, target);
     throw error;
   }
-  await rm(aside, { recursive: true, force: true });
+  // The new directory is in place: failing to clear the old one is no failure to write.
+  await rm(aside, { recursive: true, force: true }).catch(() => {});
 }
 
 type Kind = 'absent' | 'directory' | 'other';

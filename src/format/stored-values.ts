@@ -1,21 +1,15 @@
 /** Stored element types as float32. */
 
+import { toFloat32 } from '../array/float16.ts';
 import type { AnyTensor, DataType, Shape, Tensor, TypedArrays } from '../array/tensor.ts';
 
 /** The same tensor in float32: exact but for float64 and integers beyond 2^24, rounded. */
 export function asFloat32(tensor: AnyTensor): Tensor {
-  const { shape } = tensor;
-  switch (tensor.dtype) {
-    case 'float32':
-      return tensor;
-    case 'bfloat16':
-      return { dtype: 'float32', shape, data: bfloat16Values(tensor.data) };
-    case 'int64':
-    case 'uint64':
-      return { dtype: 'float32', shape, data: Float32Array.from(tensor.data, Number) };
-    default:
-      return { dtype: 'float32', shape, data: new Float32Array(tensor.data) };
+  if (tensor.dtype === 'int64' || tensor.dtype === 'uint64') {
+    const data = Float32Array.from(tensor.data as BigInt64Array, Number);
+    return { dtype: 'float32', shape: tensor.shape, data };
   }
+  return toFloat32(tensor);
 }
 
 /** A tensor over little-endian bytes at the start of a buffer; not copied. */
@@ -55,9 +49,3 @@ const constructors = {
   uint64: BigUint64Array,
   bool: Uint8Array,
 } as const;
-
-function bfloat16Values(bits: Uint16Array): Float32Array {
-  const words = new Uint32Array(bits.length);
-  for (let index = 0; index < bits.length; index++) words[index] = bits[index]! << 16;
-  return new Float32Array(words.buffer);
-}

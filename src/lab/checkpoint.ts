@@ -1,6 +1,6 @@
 /** Finished pieces of a run kept on disk, so that a run goes on after a crash. */
 
-import { readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../format/atomic.ts';
 import { sha256 } from '../format/hash.ts';
@@ -38,6 +38,24 @@ export function openCheckpoint(home: string, runFingerprint: string): StoredChec
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** Key of the piece that names the stored result of a run that came to its end. */
+export const resultKey = 'result';
+
+const keptMilliseconds = 7 * 24 * 60 * 60 * 1000;
+
+/**
+ * Deletes the checkpoints of runs whose result is stored, left by a crash just after that, and
+ * those that nobody came back to for a week. Call it while no run is waiting to go on.
+ */
+export async function sweepCheckpoints(home: string, now = Date.now()): Promise<void> {
+  for (const name of await readdir(join(home, 'work')).catch(() => [])) {
+    const checkpoint = openCheckpoint(home, name);
+    const { mtimeMs } = await stat(checkpoint.directory).catch(() => ({ mtimeMs: now }));
+    const finished = (await checkpoint.read(resultKey)) !== undefined;
+    if (finished || now - mtimeMs > keptMilliseconds) await checkpoint.clear();
+  }
 }
 
 /** The part of a checkpoint whose keys start with `scope`, for a run inside a run. */

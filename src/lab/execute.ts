@@ -10,6 +10,7 @@ import { applyMethod } from './apply.ts';
 import {
   openCheckpoint,
   readJsonPiece,
+  resultKey,
   type StoredCheckpoint,
   writeJsonPiece,
 } from './checkpoint.ts';
@@ -77,7 +78,7 @@ export async function execute(execution: Execution): Promise<Executed> {
     finishedAt: finishedAt.toISOString(),
     seconds: (finishedAt.getTime() - startedAt.getTime()) / 1000,
   });
-  await writeJsonPiece(checkpoint, 'result', result);
+  await writeJsonPiece(checkpoint, resultKey, result);
   return { result, checkpoint: runFingerprint };
 }
 
@@ -117,7 +118,7 @@ async function earlierResult(
   home: string,
   checkpoint: StoredCheckpoint,
 ): Promise<string | undefined> {
-  const stored = await readJsonPiece(checkpoint, 'result');
+  const stored = await readJsonPiece(checkpoint, resultKey);
   if (typeof stored !== 'string') return undefined;
   return readResult(home, stored).then(
     () => stored,

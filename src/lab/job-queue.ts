@@ -1,5 +1,6 @@
 /** The queue of jobs on pg-boss: what is asked for survives the process, and crashed work comes back. */
 
+import { setTimeout as wait } from 'node:timers/promises';
 import { PgBoss } from 'pg-boss';
 import type { Database, Queryable, Row } from './database/database.ts';
 
@@ -32,17 +33,7 @@ const expireInSeconds = 24 * 60 * 60;
 
 export async function openJobQueue(request: JobQueueRequest): Promise<JobQueue> {
   const { database, name, concurrency, log } = request;
-  const boss = new PgBoss({
-    db: bossDatabase(database),
-    backend: database.engine,
-    schedule: false,
-    registerInstance: false,
-    reindex: false,
-    monitorVacuum: false,
-    openTelemetry: { enabled: false },
-  });
-  boss.on('error', (error) => log(`job queue: ${error.message}`));
-  await boss.start();
+  const boss = await startBoss(database, log);
   // Attempts are counted by the caller, which knows a crash from a regular end of the process.
   await boss.createQueue(name, {
     retryLimit: 1000,
@@ -87,6 +78,32 @@ export async function openJobQueue(request: JobQueueRequest): Promise<JobQueue> 
       await boss.stop({ graceful: false, close: false });
     },
   };
+}
+
+/** Two processes that start on a fresh server at once may both try to make pg-boss's schema. */
+async function startBoss(
+  database: Database,
+  log: (line: string) => void,
+): Promise<PgBoss> {
+  for (let attempt = 1; ; attempt++) {
+    const boss = new PgBoss({
+      db: bossDatabase(database),
+      backend: database.engine,
+      schedule: false,
+      registerInstance: false,
+      reindex: false,
+      monitorVacuum: false,
+      openTelemetry: { enabled: false },
+    });
+    boss.on('error', (error) => log(`job queue: ${error.message}`));
+    try {
+      return await boss.start();
+    } catch (error) {
+      await boss.stop({ graceful: false, close: false }).catch(() => {});
+      if (attempt === 5) throw error;
+      await wait(100 * attempt);
+    }
+  }
 }
 
 function bossDatabase(queryable: Queryable) {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { registry } from '../../test/rooms/guess.ts';
-import { temporaryHome } from '../../test/rooms/home.ts';
+import { addDatabase, temporaryHome } from '../../test/rooms/home.ts';
 import { isFinished, type Job, type Work } from './job.ts';
 import { type Lab, openLab } from './lab.ts';
 
@@ -44,7 +44,7 @@ function compareWith(...candidates: [string, Record<string, unknown>?][]): Work 
 
 describe('the lab', () => {
   it('runs jobs one after another and keeps results, rows and states', async () => {
-    const home = await temporaryHome();
+    const home = await addDatabase(await temporaryHome());
     const lab = await open(home);
     const first = await lab.submit(compareWith(['slow', { steps: 3 }], ['broken']));
     const second = await lab.submit({ kind: 'claim', request: { paper: 'shift-paper' } });
@@ -69,11 +69,11 @@ describe('the lab', () => {
     ]);
     const stored = await lab.results.read(done.result!);
     expect(stored.kind === 'comparison' && stored.result.rows).toEqual(done.rows);
-    expect(await readdir(join(home, 'work'))).toEqual([]);
     const database = await lab.database();
     const { rows } = await database.query('select kind from assay.result order by kind');
     expect(rows).toEqual([{ kind: 'claim' }, { kind: 'comparison' }]);
     await lab.close();
+    expect(await readdir(join(home, 'work'))).toEqual([]);
 
     const again = await open(home);
     const listed = (await again.jobs()).list();
@@ -83,7 +83,7 @@ describe('the lab', () => {
   });
 
   it('refuses a wrong request at once, naming the field', async () => {
-    const lab = await open(await temporaryHome());
+    const lab = await open(await addDatabase(await temporaryHome()));
     await expect(lab.submit(compareWith(['nobody']))).rejects.toMatchObject({
       argument: 'candidates.0.method',
     });
@@ -96,7 +96,7 @@ describe('the lab', () => {
   });
 
   it('cancels waiting, running and stubborn jobs, and outlives crashing ones', async () => {
-    const lab = await open(await temporaryHome());
+    const lab = await open(await addDatabase(await temporaryHome()));
     const jobs = await lab.jobs();
     const running = await lab.submit(compareWith(['slow', { steps: 10_000 }]));
     const waiting = await lab.submit(compareWith(['copy']));
@@ -118,7 +118,7 @@ describe('the lab', () => {
   });
 
   it('goes on with an interrupted job where it stopped', async () => {
-    const home = await temporaryHome();
+    const home = await addDatabase(await temporaryHome());
     const log = join(home, 'steps.txt');
     const lab = await open(home);
     const options = { steps: 40, milliseconds: 10, log };

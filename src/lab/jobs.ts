@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { AssayError } from '../error.ts';
 import type { Progress } from '../nouns/run.ts';
-import { openCheckpoint } from './checkpoint.ts';
+import { openCheckpoint, sweepCheckpoints } from './checkpoint.ts';
 import type { Database } from './database/database.ts';
 import { createQueue } from './database/queue.ts';
 import {
@@ -181,6 +181,8 @@ export async function openJobs(request: JobsRequest): Promise<Jobs> {
   };
 
   await recover();
+  const unfinished = [...records.values()].some(({ job }) => !isFinished(job));
+  if (!unfinished) await sweepCheckpoints(home);
   await queue.work(handle);
 
   return {

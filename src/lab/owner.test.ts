@@ -5,7 +5,7 @@ import { readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { temporaryHome } from '../../test/rooms/home.ts';
+import { addDatabase, temporaryHome } from '../../test/rooms/home.ts';
 import { openEmbedded } from './database/embedded.ts';
 import { acquireOwner, findOwner, OwnedError } from './owner.ts';
 import { ownIdentity } from './process-identity.ts';
@@ -70,6 +70,7 @@ describe('the owner of a home', () => {
 
   it('loses nothing in 3 double opens of the real embedded database', async () => {
     const home = await temporaryHome();
+    await addDatabase(home);
     await contest(home, 3, 'database');
     const database = await openEmbedded(join(home, 'database'));
     const { rows } = await database.query<{ name: string }>('select name from rows');

@@ -3,7 +3,7 @@
 import type { ComparisonRow, Metric } from '../nouns/task.ts';
 import { type ParetoPoint, paretoPoints } from './pareto.ts';
 import { axisTicks, type Scale, scaleFor } from './scale.ts';
-import { optionsText } from './table.ts';
+import { tellingOptions } from './telling-options.ts';
 
 /** What the plot needs of a task: its metrics and which of them span the plane. */
 export interface PlotAxes {
@@ -122,11 +122,12 @@ function plotOf(axes: PlotAxes, rows: readonly ComparisonRow[]): Plot {
     return found;
   };
   const [x, y] = [metric(axes.plot.x), metric(axes.plot.y)];
-  const methods = rows.map((row) => row.method);
+  const labels = tellingOptions(rows);
   const points = paretoPoints(rows, x, y).map((point) => {
-    const { method, options } = rows[point.index]!;
-    const several = methods.filter((name) => name === method).length > 1;
-    return { ...point, label: several ? `${method} ${optionsText(options)}` : method };
+    return {
+      ...point,
+      label: `${rows[point.index]!.method} ${labels[point.index]}`.trim(),
+    };
   });
   return { x, y, points };
 }

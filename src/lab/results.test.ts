@@ -7,7 +7,7 @@ import { registry } from '../../test/rooms/guess.ts';
 import { temporaryHome } from '../../test/rooms/home.ts';
 import { sha256 } from '../format/hash.ts';
 import type { Progress } from '../nouns/run.ts';
-import { openCheckpoint } from './checkpoint.ts';
+import { openCheckpoint, sweepCheckpoints } from './checkpoint.ts';
 import { execute } from './execute.ts';
 import type { Work } from './job.ts';
 import { readResult, scanResults } from './results.ts';
@@ -140,6 +140,17 @@ describe('checkpoints on disk', () => {
     for (const name of names) await truncate(join(checkpoint.directory, name), 33);
     expect(await checkpoint.read('a/b')).toBeUndefined();
     await checkpoint.clear();
+    expect(await readdir(join(home, 'work'))).toEqual([]);
+  });
+
+  it('are swept once their result is stored or when a week has passed', async () => {
+    const home = await temporaryHome();
+    await execute(execution(home, comparison));
+    const waiting = openCheckpoint(home, 'e'.repeat(64));
+    await waiting.write('piece', new Uint8Array([1]));
+    await sweepCheckpoints(home);
+    expect(await readdir(join(home, 'work'))).toEqual(['e'.repeat(64)]);
+    await sweepCheckpoints(home, Date.now() + 8 * 24 * 60 * 60 * 1000);
     expect(await readdir(join(home, 'work'))).toEqual([]);
   });
 });

@@ -4,6 +4,7 @@ import type { ClaimResult } from '../nouns/claim.ts';
 import type { AnyTask, ComparisonRow, Metric } from '../nouns/task.ts';
 import type { Comparison } from './compare.ts';
 import { formatBytes } from './estimate.ts';
+import { optionsText, tellingOptions } from './telling-options.ts';
 
 export interface Column {
   readonly title: string;
@@ -46,9 +47,10 @@ export function comparisonTable(task: AnyTask, comparison: Comparison): string {
     { title: 'time (s)', align: 'right' },
     { title: 'peak memory', align: 'right' },
   ];
+  const labels = tellingOptions(comparison.rows);
   const rows = comparison.rows.map((row, index) => [
     row.method,
-    optionsText(row.options),
+    labels[index]!,
     ...task.metrics.map((metric) => metricText(metric, row)),
     row.error !== undefined ? 'failed' : index === 0 ? '' : row.seconds.toFixed(2),
     row.error !== undefined || index === 0 ? '' : formatBytes(row.peakBytes),
@@ -83,16 +85,6 @@ export function claimTable(result: ClaimResult): string {
   return [textTable(columns, rows), '', ...gates, ...result.notes, '', verdict].join(
     '\n',
   );
-}
-
-/** Options on one line: `bits=4 groupSize=128`. */
-export function optionsText(options: Readonly<Record<string, unknown>>): string {
-  return Object.entries(options)
-    .map(
-      ([name, value]) =>
-        `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
-    )
-    .join(' ');
 }
 
 function metricText(metric: Metric, row: ComparisonRow): string {

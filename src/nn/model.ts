@@ -3,6 +3,17 @@
 import type { DataType, Shape, Tensor } from '../array/tensor.ts';
 import type { Tokenizer } from '../data/tokenizer.ts';
 
+/** Rotary scaling: divide every frequency (`linear`) or only the slow ones (`llama3`). */
+export type RopeScaling =
+  | { readonly type: 'linear'; readonly factor: number }
+  | {
+      readonly type: 'llama3';
+      readonly factor: number;
+      readonly lowFrequencyFactor: number;
+      readonly highFrequencyFactor: number;
+      readonly originalContextLength: number;
+    };
+
 /** Configuration of a decoder-only transformer, one shape for every family. */
 export interface LanguageModelConfig {
   /** Architecture as Hugging Face names it: decides names of tensors and export formats. */
@@ -19,6 +30,10 @@ export interface LanguageModelConfig {
   readonly normEpsilon: number;
   readonly positions: 'rotary' | 'learned';
   readonly ropeTheta: number;
+  /** Stretching of the rotary frequencies beyond the trained length; absent for none. */
+  readonly ropeScaling?: RopeScaling | null;
+  /** Each position sees this many latest positions, itself included; absent for all. */
+  readonly slidingWindow?: number | null;
   /** `silu` gated (SwiGLU) for LLaMA-likes, `gelu-tanh` for GPT-2. */
   readonly activation: 'silu-gated' | 'gelu-tanh';
   readonly queryKeyValueBias: boolean;
@@ -31,7 +46,11 @@ export interface LanguageModelConfig {
   readonly endToken: number | null;
 }
 
-/** Named parameters, read one by one so that a model larger than memory can be visited. */
+/**
+ * Named parameters, read one by one so that a model larger than memory can be visited.
+ * Weights of linear layers are `[outFeatures, inFeatures]` in every family: GPT-2's files
+ * hold them the other way round, and only reading and writing such a file transposes.
+ */
 export interface ParameterSource {
   /** Names in file order, as Hugging Face writes them: `model.layers.0.self_attn.q_proj.weight`. */
   readonly names: readonly string[];

@@ -44,7 +44,8 @@ export function createServer(options: ServerOptions): AssayServer {
   app.use(
     bodyLimit({
       maxSize: maximumBodyBytes,
-      onError: () => {
+      onError: async (context) => {
+        await discard(context.req.raw.body);
         throw new RefusedError('too-large', 'the request is larger than 1 MB');
       },
     }),
@@ -200,6 +201,16 @@ function addPages(app: Hono, { webDirectory }: ServerOptions): void {
     );
     return context.json(body, status);
   });
+}
+
+/** Reads on for a while, so that the sender gets to the answer and not to a closed connection. */
+async function discard(body: ReadableStream<Uint8Array> | null): Promise<void> {
+  if (!body || body.locked) return;
+  let left = 16 * maximumBodyBytes;
+  for await (const chunk of body) {
+    left -= chunk.length;
+    if (left < 0) return;
+  }
 }
 
 interface JsonRequest {

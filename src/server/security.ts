@@ -52,7 +52,9 @@ export function checkHost(ownNames: readonly string[]): MiddlewareHandler {
 export function isOwnHost(header: string, ownNames: readonly string[]): boolean {
   let name: string;
   try {
-    name = new URL(`http://${header}`).hostname.toLowerCase();
+    const url = new URL(`http://${header}`);
+    if (url.username !== '' || url.pathname !== '/') return false;
+    name = url.hostname.toLowerCase();
   } catch {
     return false;
   }

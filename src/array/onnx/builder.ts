@@ -118,10 +118,15 @@ export class GraphBuilder {
     return unique;
   }
 
+  /** Whether the name is that of a constant. */
+  isConstant(name: string): boolean {
+    return this.#initializers.has(name);
+  }
+
   /** A small constant, shared with earlier ones of the same type, shape and bytes. */
   constant(tensor: AnyTensor): string {
     const bytes = bytesOf(tensor);
-    const key = `${tensor.dtype}[${tensor.shape.join()}]${Buffer.from(bytes).toString('latin1')}`;
+    const key = `${tensor.dtype}[${tensor.shape.join()}]${bytes.join()}`;
     const known = this.#scalars.get(key);
     if (known !== undefined) return known;
     const name = this.rawInitializer(tensor.dtype, tensor.shape, bytes.slice(), 'c');

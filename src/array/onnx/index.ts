@@ -1,4 +1,4 @@
-/** ONNX graphs: build and encode. */
+/** ONNX graphs: build, encode and read. */
 
 export {
   type AttributeValue,
@@ -6,13 +6,15 @@ export {
   type NodeOptions,
   operatorSet,
 } from './builder.ts';
+export { decodeModel } from './decode.ts';
 export { encodeModel } from './encode.ts';
-export type {
-  OnnxAttribute,
-  OnnxGraph,
-  OnnxModel,
-  OnnxNode,
-  OnnxTensor,
-  OnnxType,
-  OnnxValue,
+export {
+  type OnnxAttribute,
+  type OnnxGraph,
+  type OnnxModel,
+  type OnnxNode,
+  type OnnxTensor,
+  type OnnxType,
+  type OnnxValue,
+  onnxByteLength,
 } from './model.ts';

@@ -9,6 +9,15 @@ import type { Tokenizer } from '../tokenizer.ts';
 const maximumBytes = 200_000_000;
 const modelTypes = new Set(['BPE', 'WordPiece', 'Unigram']);
 
+// The library wants them named; files may leave them out.
+const optionalParts = {
+  added_tokens: [],
+  normalizer: null,
+  pre_tokenizer: null,
+  post_processor: null,
+  decoder: null,
+};
+
 /**
  * Loads `tokenizer.json`, with `tokenizer_config.json` where there is one.
  *
@@ -35,7 +44,10 @@ export function tokenizerFromJson(
 ): Tokenizer {
   const definition = parseObject(json, file);
   checkModel(definition, file);
-  const library = guarded(file, () => new LibraryTokenizer(definition, config));
+  const library = guarded(
+    file,
+    () => new LibraryTokenizer({ ...optionalParts, ...definition }, config),
+  );
   // A definition can be wrong in ways that only show when it is used.
   guarded(file, () => library.encode('A b\n1', { add_special_tokens: false }));
   return {

@@ -1,5 +1,6 @@
 /** Opens the database of a home: the server of `DATABASE_URL`, or the embedded one. */
 
+import { existsSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Database } from './database.ts';
@@ -28,6 +29,7 @@ export async function openDatabase(request: OpenRequest): Promise<Database> {
   try {
     return await migrated(await openEmbedded(directory));
   } catch (error) {
+    if (!existsSync(directory)) throw error;
     const aside = `${directory}.broken-${Date.now()}`;
     log(`${error instanceof Error ? error.message : error}; moved to ${aside}`);
     await rename(directory, aside);
