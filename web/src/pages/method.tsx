@@ -2,7 +2,7 @@
 
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
-import { methodQuery } from '../api/queries.ts';
+import { methodQuery, taskQuery } from '../api/queries.ts';
 import { expectation, type Field, flagOf, readFields } from '../form/fields.ts';
 import { Failure, isNotFound } from '../parts/notice.tsx';
 import { usePageTitle } from '../parts/page.ts';
@@ -16,6 +16,10 @@ const route = getRouteApi('/methods/$name');
 export function MethodPage() {
   const { name } = route.useParams();
   const { data: method, error, refetch } = useQuery(methodQuery(name));
+  const { data: task } = useQuery({
+    ...taskQuery(method?.task ?? ''),
+    enabled: method !== undefined,
+  });
   usePageTitle(method?.title);
   if (isNotFound(error)) return <NotFoundPage what={`There is no method “${name}”.`} />;
   if (error && !method) return <Failure error={error} retry={refetch} />;
@@ -61,7 +65,9 @@ export function MethodPage() {
           title="In a terminal"
           code={applyCommand(method.task, method.name, leadingOptions(method))}
         />
-        <Snippet title="In TypeScript" code={programFor(method)} />
+        {task ? (
+          <Snippet title="In TypeScript" code={programFor(method, task.room)} />
+        ) : null}
       </section>
     </>
   );
