@@ -6,7 +6,7 @@ import { compile } from './compile.ts';
 import { grad, type JaxArray, nn, numpy as np } from './jax.ts';
 import { decodeModel } from './onnx/index.ts';
 import { checkParity, expectParity, flips, integers, normal, signed } from './parity.ts';
-import type { AnyTensor } from './tensor.ts';
+import { type AnyTensor, int32 } from './tensor.ts';
 
 const runs = { numRuns: 12 };
 const seed = fc.integer({ min: 0, max: 1_000_000 });
@@ -309,6 +309,16 @@ describe('indexing', () => {
     await checkParity((a, i) => a.slice([], i, 1), [normal([2, 3, 4], 5), one], {
       gradient: true,
     });
+  });
+
+  it('refuses indices outside their axis', async () => {
+    const one = compile((x: JaxArray, i: JaxArray) => np.take(x, i, 0));
+    const two = compile((x: JaxArray, i: JaxArray, j: JaxArray) => x.slice(i, j));
+    const [x, bad, good] = [normal([3, 4]), int32([1], Int32Array.of(4)), int32([1])];
+    await expect(one(x, bad)).rejects.toThrow(/out of data bounds/);
+    await expect(two(x, good, bad)).rejects.toThrow(/invalid index/);
+    expect((await two(x, good, good)).data[0]).toBe(x.data[0]);
+    await Promise.all([one.dispose(), two.dispose()]);
   });
 
   it('takes along an axis', async () => {
