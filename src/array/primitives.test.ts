@@ -345,6 +345,23 @@ describe('indexing', () => {
 });
 
 describe('sorting', () => {
+  it('puts NaN last', async () => {
+    const data = Float32Array.of(
+      Number.NaN,
+      2,
+      Infinity,
+      -1,
+      Number.NaN,
+      0,
+      3,
+      -Infinity,
+    );
+    const x: AnyTensor = { dtype: 'float32', shape: [2, 4], data };
+    const f = (a: JaxArray) => [np.sort(a.ref, 1), np.sort(a, 0)];
+    const [rows] = await expectParity(f, [x]);
+    expect([...rows!.data]).toEqual([-1, 2, Infinity, NaN, -Infinity, 0, 3, NaN]);
+  });
+
   it('sorts and argsorts along any axis, ties in order', async () => {
     await fc.assert(
       fc.asyncProperty(sizedShape, seed, async (of, from) => {
