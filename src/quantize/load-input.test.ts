@@ -43,10 +43,10 @@ function load(inputs: Record<string, unknown>) {
 it('opens a model with calibration samples and evaluation tokens', async () => {
   const input = await load({
     calibration: join(root, 'long.txt'),
-    evaluation: join(root, 'long.txt'),
+    eval: join(root, 'long.txt'),
     calibrationSamples: 5,
     sequenceLength: 16,
-    evaluationTokens: 100,
+    evalTokens: 100,
   });
   expect(input.model.config.hiddenSize).toBe(24);
   expect(input.calibrationTokens.shape).toEqual([5, 16]);
@@ -60,14 +60,14 @@ it('opens a model with calibration samples and evaluation tokens', async () => {
 it('shortens samples to the context of the model', async () => {
   const input = await load({
     calibration: join(root, 'long.txt'),
-    evaluation: join(root, 'short.txt'),
+    eval: join(root, 'short.txt'),
     calibrationSamples: 2,
   });
   expect(input.calibrationTokens.shape).toEqual([2, 32]);
 });
 
 it('takes the installed text where none is given', async () => {
-  const input = await load({ calibrationSamples: 3, evaluationTokens: 64 });
+  const input = await load({ calibrationSamples: 3, evalTokens: 64 });
   expect(input.calibrationTokens.shape).toEqual([3, 32]);
   expect(input.evaluationTokens.length).toBe(64);
 });

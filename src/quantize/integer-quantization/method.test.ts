@@ -87,6 +87,24 @@ it('refuses activation scales for each channel, with the reason', async () => {
   );
 });
 
+it('reports the range and the signal-to-noise ratio of every layer', async () => {
+  const ratio = async (weightBits: number): Promise<number> => {
+    const { report } = await run({ mode: 'weight-only', weightBits });
+    const table = report.layers as Record<
+      string,
+      { signalToNoise: number; high: number }
+    >;
+    expect(Object.keys(table).length).toBe(14);
+    const { high, signalToNoise } = table['model.layers.1.mlp.up_proj.weight'];
+    expect(high).toBeGreaterThan(0);
+    return signalToNoise;
+  };
+  // Each bit is worth about 6 dB.
+  const difference = (await ratio(8)) - (await ratio(4));
+  expect(difference).toBeGreaterThan(20);
+  expect(difference).toBeLessThan(29);
+});
+
 it('warns of ranges from a single sample', async () => {
   const one = {
     ...input,
