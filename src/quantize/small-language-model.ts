@@ -96,6 +96,7 @@ function trainingOptions(steps: number) {
     steps,
     learningRate: 3e-3,
     warmup: Math.min(50, steps - 1),
+    decay: 0,
     floor: 0.05,
     weightDecay: 0.1,
     beta1: 0.9,
