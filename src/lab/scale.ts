@@ -15,9 +15,13 @@ export function scaleFor(
 ): Scale {
   const smallest = Math.min(...values);
   const largest = Math.max(...values);
-  const span = largest - smallest || Math.abs(largest) || 1;
-  const low = smallest - span * 0.08;
-  const high = largest + span * 0.08;
+  const size = Math.max(Math.abs(smallest), Math.abs(largest));
+  const spread = largest - smallest;
+  // Values closer than rounding can tell apart count as a single one.
+  const span = spread > size * 1e-9 ? spread : size;
+  const margin = span > 1e-300 ? span * 0.08 : 1;
+  const low = smallest - margin;
+  const high = largest + margin;
   return {
     low,
     high,

@@ -2,7 +2,9 @@
 
 import type { Claim } from '../nouns/claim.ts';
 import type { AnyMethod } from '../nouns/method.ts';
+import { awqClaim } from './awq/claim.ts';
 import { awq } from './awq/method.ts';
+import { integerQuantizationClaim } from './integer-quantization/claim.ts';
 import { integerQuantization } from './integer-quantization/method.ts';
 import { roundToNearest } from './round-to-nearest.ts';
 import { quantize } from './task.ts';
@@ -17,4 +19,4 @@ export { quantize } from './task.ts';
 
 export const task = quantize;
 export const methods: readonly AnyMethod[] = [roundToNearest, integerQuantization, awq];
-export const claims: readonly Claim[] = [];
+export const claims: readonly Claim[] = [awqClaim, integerQuantizationClaim];

@@ -20,7 +20,8 @@ import {
 } from '../model.ts';
 import type { QuantizedModel } from '../quantized.ts';
 import { sampleModel } from '../sample-models.ts';
-import { exportSource } from './source.ts';
+import { type DecoderOptions, openDecoder } from './decode.ts';
+import { type ExportableModel, exportSource } from './source.ts';
 
 /** A random model whose sizes the fused operators and blocks of 32 take, with changes. */
 export function randomModel(
@@ -115,4 +116,23 @@ export function largestDifference(
     magnitude = Math.max(magnitude, Math.abs(value));
   });
   return difference / magnitude;
+}
+
+/** Logits of a decoder that reads `ids` in pieces of the given lengths. */
+export async function logitsInPieces(
+  model: ExportableModel,
+  ids: readonly number[],
+  pieces: readonly number[],
+  options: DecoderOptions = {},
+): Promise<Float32Array> {
+  const decoder = await openDecoder(model, options);
+  const parts: number[] = [];
+  for (const length of pieces) {
+    const logits = await decoder.append(
+      ids.slice(decoder.length, decoder.length + length),
+    );
+    parts.push(...logits.data);
+  }
+  await decoder.release();
+  return Float32Array.from(parts);
 }

@@ -1,7 +1,6 @@
 /** Folding batch normalisation into the linear layer before it, at inference and in training. */
 
 import { fakeQuantize } from '../../array/quantizer/affine.ts';
-import { roundHalfEven } from '../../array/quantizer/rounding.ts';
 import { float32, type Tensor } from '../../array/tensor.ts';
 import { InvalidInputError } from '../../error.ts';
 
@@ -137,10 +136,4 @@ function scaleRows(weight: Tensor, factors: ArrayLike<number>): Tensor {
   const inputs = weight.shape[1];
   const scaled = weight.data.map((v, index) => v * factors[Math.floor(index / inputs)]);
   return float32(weight.shape, scaled);
-}
-
-/** Rounds a real to the nearest int32 bias code of scale `weightScale * inputScale`. */
-export function biasCode(bias: number, weightScale: number, inputScale: number): number {
-  const code = roundHalfEven(bias / (weightScale * inputScale));
-  return Math.min(Math.max(code, -(2 ** 31)), 2 ** 31 - 1);
 }

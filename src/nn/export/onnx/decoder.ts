@@ -97,18 +97,10 @@ function embedding(parts: GraphParts, inputs: AttentionInputs, ids: string): str
 
 function table(parts: GraphParts, name: string): string {
   const { source, weights } = parts;
-  const before = weights.weights.length;
+  const before = weights.count;
   const load = async (): Promise<Float32Array> => (await source.read(name)).data;
   const added = weights.add(name, 'float32', source.shapes[name]!, load);
-  const bytes = weights.bytesSince(before);
-  weights.reports.push({
-    name,
-    operator: 'Gather',
-    bits: 32,
-    blockSize: null,
-    bytes,
-    note: '',
-  });
+  weights.record(name, 'Gather', before);
   return added;
 }
 

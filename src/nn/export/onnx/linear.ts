@@ -45,39 +45,26 @@ export function linear(
 export function constant(parts: GraphParts, name: string): string {
   const { source, weights } = parts;
   const shape = source.shapes[name]!;
-  const before = weights.weights.length;
+  const before = weights.count;
   const added = weights.add(
     name,
     'float32',
     shape,
     async () => (await source.read(name)).data,
   );
-  const bytes = weights.bytesSince(before);
-  weights.reports.push({
-    name,
-    operator: 'constant',
-    bits: 32,
-    blockSize: null,
-    bytes,
-    note: '',
-  });
+  weights.record(name, 'constant', before);
   return added;
 }
 
 function floatProduct(parts: GraphParts, x: string, name: string): string {
   const { builder, source, weights } = parts;
   const [outFeatures = 0, inFeatures = 0] = source.shapes[name]!;
-  const before = weights.weights.length;
+  const before = weights.count;
   const weight = weights.add(name, 'float32', [inFeatures, outFeatures], async () =>
     transposed(await source.read(name)),
   );
   const matrix = source.matrix(name);
-  weights.reports.push({
-    name,
-    operator: 'MatMul',
-    bits: 32,
-    blockSize: null,
-    bytes: weights.bytesSince(before),
+  weights.record(name, 'MatMul', before, {
     note: matrix
       ? `groups of ${matrix.groupSize} are no legal blocks: written as floats`
       : '',
@@ -97,7 +84,7 @@ function packedProduct(
   if (!plan) return undefined;
   const [outFeatures, inFeatures] = matrix.shape;
   const { bits, blockSize, blocksPerRow } = plan;
-  const before = weights.weights.length;
+  const before = weights.count;
   const once = remembered(() => packBlocks(matrix, plan));
   const codesShape = [outFeatures, blocksPerRow, (blockSize * bits) / 8];
   const inputs = [
@@ -121,12 +108,9 @@ function packedProduct(
       ),
     );
   }
-  weights.reports.push({
-    name,
-    operator: 'MatMulNBits',
+  weights.record(name, 'MatMulNBits', before, {
     bits,
     blockSize,
-    bytes: weights.bytesSince(before),
     note: bits === matrix.bits ? '' : `codes of ${matrix.bits} bits carried in ${bits}`,
   });
   return builder.add(

@@ -17,7 +17,7 @@ export interface LazyWeight {
 export interface OnnxTensorReport {
   /** Name of the parameter. */
   readonly name: string;
-  readonly operator: 'Gather' | 'MatMul' | 'Gemm' | 'MatMulNBits' | 'constant';
+  readonly operator: 'Gather' | 'MatMul' | 'MatMulNBits' | 'constant';
   /** Bits of a code and inputs per scale, for MatMulNBits. */
   readonly bits: number;
   readonly blockSize: number | null;
@@ -57,8 +57,29 @@ export class WeightList {
     return name;
   }
 
-  /** Bytes of the constants declared since the list held `count` of them. */
-  bytesSince(count: number): number {
-    return this.weights.slice(count).reduce((sum, weight) => sum + weight.byteLength, 0);
+  /** How many constants there are, to be given to `record` later. */
+  get count(): number {
+    return this.weights.length;
+  }
+
+  /** Reports a parameter whose constants were declared since the list held `before` of them. */
+  record(
+    name: string,
+    operator: OnnxTensorReport['operator'],
+    before: number,
+    details: Partial<Pick<OnnxTensorReport, 'bits' | 'blockSize' | 'note'>> = {},
+  ): void {
+    const bytes = this.weights
+      .slice(before)
+      .reduce((sum, weight) => sum + weight.byteLength, 0);
+    this.reports.push({
+      name,
+      operator,
+      bits: 32,
+      blockSize: null,
+      note: '',
+      ...details,
+      bytes,
+    });
   }
 }
