@@ -49,8 +49,11 @@ export interface Jobs {
   close(): Promise<void>;
 }
 
-/** A job whose process died this often is not tried again. */
-const maximumAttempts = 5;
+/**
+ * A job during which the owner died this often is not tried again. Generous, because it is
+ * seldom the job's fault: its own process may die without harm to the owner.
+ */
+const maximumAttempts = 25;
 const saveEveryMilliseconds = 2000;
 
 export async function openJobs(request: JobsRequest): Promise<Jobs> {

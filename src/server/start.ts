@@ -68,7 +68,7 @@ export async function startServer(options: StartOptions = {}): Promise<StartedSe
   }
   try {
     const feed = createFeed(await readCatalog(registry), lab);
-    const ownNames = isIP(host) === 0 ? [host] : isLoopback(host) ? [] : [hostname()];
+    const ownNames = namesOf(host);
     const webDirectory = options.webDirectory ?? builtWeb;
     current = createServer({ lab, feed, webDirectory, ownNames, log });
     const url = addressOf(http, host);
@@ -129,6 +129,12 @@ async function listenError(
 
 function failure(message: string): AssayError {
   return new AssayError('environment', message);
+}
+
+/** Names besides `localhost` under which others may ask for this machine. */
+function namesOf(host: string): string[] {
+  if (isIP(host) === 0) return [host];
+  return isLoopback(host) ? [] : [hostname(), `${hostname()}.local`];
 }
 
 function isLoopback(host: string): boolean {
