@@ -9,10 +9,11 @@ import {
   type JaxArray,
   jit,
   keep,
+  lossAndGradient,
   nn,
   numpy as np,
   tree,
-  valueAndGrad,
+  zipTrees,
 } from './jax.ts';
 import { GraphBuilder } from './onnx/index.ts';
 import { createRandom } from './random.ts';
@@ -120,35 +121,28 @@ function loss(weights: Weights<JaxArray>, data: Batch<JaxArray>): JaxArray {
   return np.sum(np.where(chosen, log, 0)).mul(-1 / rows);
 }
 
-type Zip = (...parts: JaxArray[]) => JaxArray;
-const zip = (f: Zip, ...trees: Weights<JaxArray>[]) => {
-  const [first, ...rest] = trees as unknown[];
-  return tree.map(f as never, first as never, ...(rest as never[])) as Weights<JaxArray>;
-};
-
 function step(
   state: State<JaxArray>,
   data: Batch<JaxArray>,
 ): [State<JaxArray>, JaxArray] {
-  const weights = keep(state.weights as never) as Weights<JaxArray>;
-  const derive = valueAndGrad(loss as (...inputs: never[]) => JaxArray) as unknown as (
-    ...inputs: unknown[]
-  ) => [JaxArray, Weights<JaxArray>];
-  const [value, gradient] = derive(weights, data);
-  const held = keep(gradient as never) as Weights<JaxArray>;
-  const first = zip((m, g) => m!.mul(0.9).add(g!.mul(0.1)), state.first, held);
-  const second = zip(
+  const [value, gradient] = lossAndGradient(loss)(keep(state.weights), data);
+  const first = zipTrees(
+    (m, g) => m!.mul(0.9).add(g!.mul(0.1)),
+    state.first,
+    keep(gradient),
+  );
+  const second = zipTrees(
     (v, g) => v!.mul(0.95).add(np.square(g!).mul(0.05)),
     state.second,
     gradient,
   );
-  const next = zip(
+  const weights = zipTrees(
     (w, m, v) => w!.mul(0.9999).sub(m!.mul(1e-3).div(np.sqrt(v!).add(1e-8))),
     state.weights,
-    keep(first as never) as Weights<JaxArray>,
-    keep(second as never) as Weights<JaxArray>,
+    keep(first),
+    keep(second),
   );
-  return [{ weights: next, first, second }, value];
+  return [{ weights, first, second }, value];
 }
 
 async function measure(name: string, run: () => Promise<unknown>, runs: number) {
@@ -218,7 +212,7 @@ async function training(threads: number): Promise<void> {
   const fed = toJax(data) as Batch<JaxArray>;
   let carried = toJax(state) as State<JaxArray>;
   const once = async () => {
-    const [next, value] = jitted(carried, keep(fed as never) as Batch<JaxArray>);
+    const [next, value] = jitted(carried, keep(fed));
     carried = next;
     await Promise.all(
       tree.leaves(next as never).map((leaf) => (leaf as JaxArray).blockUntilReady()),

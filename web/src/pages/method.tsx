@@ -2,9 +2,10 @@
 
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
-import { methodQuery } from '../api/queries.ts';
-import { expectation, type Field, flagOf, readFields } from '../form/fields.ts';
+import { methodQuery, taskQuery } from '../api/queries.ts';
+import { readFields } from '../form/fields.ts';
 import { Failure, isNotFound } from '../parts/notice.tsx';
+import { OptionReference } from '../parts/option-reference.tsx';
 import { usePageTitle } from '../parts/page.ts';
 import { SkeletonPage } from '../parts/skeleton.tsx';
 import { Snippet } from '../parts/snippet.tsx';
@@ -16,6 +17,10 @@ const route = getRouteApi('/methods/$name');
 export function MethodPage() {
   const { name } = route.useParams();
   const { data: method, error, refetch } = useQuery(methodQuery(name));
+  const { data: task } = useQuery({
+    ...taskQuery(method?.task ?? ''),
+    enabled: method !== undefined,
+  });
   usePageTitle(method?.title);
   if (isNotFound(error)) return <NotFoundPage what={`There is no method “${name}”.`} />;
   if (error && !method) return <Failure error={error} retry={refetch} />;
@@ -45,15 +50,7 @@ export function MethodPage() {
       </header>
       <section aria-labelledby="options">
         <h2 id="options">Options</h2>
-        {fields.length === 0 ? (
-          <p className="muted">It has none.</p>
-        ) : (
-          <dl className="options">
-            {fields.map((field) => (
-              <OptionEntry key={field.name} field={field} />
-            ))}
-          </dl>
-        )}
+        <OptionReference fields={fields} />
       </section>
       <section aria-labelledby="use">
         <h2 id="use">Use it</h2>
@@ -61,37 +58,10 @@ export function MethodPage() {
           title="In a terminal"
           code={applyCommand(method.task, method.name, leadingOptions(method))}
         />
-        <Snippet title="In TypeScript" code={programFor(method)} />
+        {task ? (
+          <Snippet title="In TypeScript" code={programFor(method, task.room)} />
+        ) : null}
       </section>
     </>
-  );
-}
-
-function OptionEntry({ field }: { readonly field: Field }) {
-  const switchNote = field.kind === 'boolean' ? 'on or off' : expectation(field);
-  return (
-    <div className="option">
-      <dt>
-        <code>{field.name}</code>
-        <code className="option-flag">--{flagOf(field.name)}</code>
-      </dt>
-      <dd>
-        <p>{field.description}</p>
-        <p className="option-facts">
-          {switchNote}
-          {field.default === null ? (
-            field.optional ? (
-              ', may be left out'
-            ) : (
-              ', required'
-            )
-          ) : (
-            <>
-              , default <code>{JSON.stringify(field.default)}</code>
-            </>
-          )}
-        </p>
-      </dd>
-    </div>
   );
 }

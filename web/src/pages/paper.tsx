@@ -95,7 +95,11 @@ function UseIt({ paper }: { readonly paper: PaperDetail }) {
       <h2 id="use">Use it</h2>
       <Snippet title="In a terminal" code={[...reproduce, ...commands].join('\n')} />
       {paper.methods.map((method) => (
-        <Snippet key={method.name} title="In TypeScript" code={programFor(method)} />
+        <Snippet
+          key={method.name}
+          title="In TypeScript"
+          code={programFor(method, paper.room)}
+        />
       ))}
       <p className="actions">
         {task ? (

@@ -4,7 +4,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { postJson } from '../api/client.ts';
 import { useLiveJob } from '../api/live-job.ts';
-import { artifactQuery, isActive, jobsQuery } from '../api/queries.ts';
+import { artifactQuery, isActive, jobsQuery, methodQuery } from '../api/queries.ts';
 import type {
   ArtifactRequest,
   ComparisonRow,
@@ -19,7 +19,7 @@ import { JobProgress } from './job-progress.tsx';
 import { messageOf } from './notice.tsx';
 import { rowKey } from './rows.ts';
 import { Snippet } from './snippet.tsx';
-import { applyCommand } from './snippets.ts';
+import { artifactCommand } from './snippets.ts';
 
 interface Props {
   readonly row: ComparisonRow;
@@ -31,6 +31,7 @@ interface Props {
 export function ArtifactMaker({ row, task, inputs, seed }: Props) {
   const client = useQueryClient();
   const [formats, setFormats] = useState<readonly string[]>(task.formats.slice(0, 1));
+  const method = useQuery(methodQuery(row.method));
   const jobs = useQuery(jobsQuery());
   const make = useMutation({
     mutationFn: () =>
@@ -48,7 +49,6 @@ export function ArtifactMaker({ row, task, inputs, seed }: Props) {
   const live = useLiveJob(make.data?.id ?? earlier?.id);
   const job = live.data ?? make.data ?? earlier;
   const busy = make.isPending || (job !== undefined && isActive(job));
-  const model = typeof inputs.model === 'string' ? inputs.model : undefined;
 
   const toggle = (format: string) =>
     setFormats((last) =>
@@ -57,10 +57,17 @@ export function ArtifactMaker({ row, task, inputs, seed }: Props) {
   return (
     <div className="maker">
       <p className="muted">{formatOptions(row.options)}</p>
-      <Snippet
-        title="In a terminal"
-        code={applyCommand(task.name, row.method, row.options, model)}
-      />
+      {method.data ? (
+        <Snippet
+          title="In a terminal"
+          code={artifactCommand(task, method.data, {
+            options: row.options,
+            inputs,
+            formats,
+            seed,
+          })}
+        />
+      ) : null}
       <form
         className="maker-form"
         onSubmit={(event) => {

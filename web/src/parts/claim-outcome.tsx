@@ -3,7 +3,7 @@
 import { useRef } from 'react';
 import type { ClaimOutcome } from '../api/types.ts';
 import { type Axis, axisOver } from './axis.ts';
-import { formatLoose, formatMoment, formatSeconds } from './format.ts';
+import { formatLoose, formatMoment, formatNumber, formatSeconds } from './format.ts';
 import { Icon } from './icon.tsx';
 import { useWidth } from './use-width.ts';
 import { Verdict } from './verdict.tsx';
@@ -79,6 +79,7 @@ function MetricSummary({ metric, summary, seeds }: MetricProps) {
   const finite = summary.filter(
     (entry) => Number.isFinite(entry.mean) && Number.isFinite(entry.std),
   );
+  const digits = sharedDigits(finite);
   const find = (method: string, dataset: string) =>
     summary.find((entry) => entry.method === method && entry.dataset === dataset);
   return (
@@ -105,9 +106,12 @@ function MetricSummary({ metric, summary, seeds }: MetricProps) {
                   const entry = find(method, dataset);
                   return (
                     <td key={dataset} className="number">
-                      {entry ? formatLoose(entry.mean) : '–'}
+                      {entry ? formatNumber(entry.mean, digits) : '–'}
                       {entry && seeds > 1 ? (
-                        <span className="deviation"> ± {formatLoose(entry.std)}</span>
+                        <span className="deviation">
+                          {' '}
+                          ± {formatNumber(entry.std, digits)}
+                        </span>
                       ) : null}
                     </td>
                   );
@@ -222,6 +226,16 @@ function plotText(metric: string, summary: Summary): string {
 
 function shorten(text: string, length: number): string {
   return text.length > length ? `${text.slice(0, length - 1)}…` : text;
+}
+
+/** Digits after the point that suit all numbers of a table, so that they align. */
+function sharedDigits(summary: Summary): number {
+  const place = (value: number) => -Math.floor(Math.log10(value));
+  const largest = Math.max(...summary.map((entry) => Math.abs(entry.mean))) || 1;
+  const deviations = summary.map((entry) => entry.std).filter((std) => std > 0);
+  const coarse = 2 + place(largest);
+  const fine = deviations.length > 0 ? place(Math.min(...deviations)) : 0;
+  return Math.min(6, Math.max(0, coarse, Math.min(fine, coarse + 2)));
 }
 
 function distinct(values: readonly string[]): string[] {

@@ -110,7 +110,7 @@ export function count(number: number, noun: string): string {
 /** Options in a line: `bits 4 · group size 128`. */
 export function formatOptions(options: Options): string {
   return Object.entries(options)
-    .filter(([, value]) => value !== null && value !== undefined)
+    .filter(([, value]) => value !== null && value !== undefined && value !== '')
     .map(([name, value]) => formatOption(name, value))
     .join(' · ');
 }

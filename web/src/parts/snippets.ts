@@ -1,21 +1,46 @@
 /** Lines to take to a terminal or into a program. */
 
-import type { MethodInfo, Options } from '../api/types.ts';
+import type { MethodInfo, Options, TaskInfo } from '../api/types.ts';
 import { flagOf, readFields } from '../form/fields.ts';
 
-/** `assay quantize ./model --method awq --bits 4 -o ./model-awq`. */
+/** The command that applies a method; its words are folded as a shell wants it. */
 export function applyCommand(
   task: string,
   method: string,
-  options: Options,
+  flags: Options,
   input = './model',
 ): string {
-  const flags = Object.entries(options)
-    .filter(([, value]) => value !== null && value !== undefined)
-    .map(([name, value]) => flagText(name, value));
   const output = `./${lastPart(input)}-${method}`;
-  const words = [`assay ${task} ${quoted(input)}`, `--method ${method}`, ...flags];
-  return folded([...words, `-o ${quoted(output)}`]);
+  return folded([
+    `assay ${task} ${quoted(input)}`,
+    `--method ${method}`,
+    ...Object.entries(flags)
+      .filter(([, value]) => value !== null && value !== undefined && value !== '')
+      .map(([name, value]) => flagText(name, value)),
+    `-o ${quoted(output)}`,
+  ]);
+}
+
+/** The command that makes the artifact of a compared rival again. */
+export function artifactCommand(
+  task: TaskInfo,
+  method: MethodInfo,
+  request: {
+    readonly options: Options;
+    readonly inputs: Options;
+    readonly formats: readonly string[];
+    readonly seed: number | undefined;
+  },
+): string {
+  const [first, ...rest] = readFields(task.inputs);
+  const input = first ? (request.inputs[first.name] ?? first.default) : undefined;
+  const flags = {
+    ...changed(readFields(method.options), request.options),
+    ...changed(rest, request.inputs),
+    ...(request.seed ? { seed: request.seed } : {}),
+    ...(isDefaultFormat(task, request.formats) ? {} : { format: request.formats }),
+  };
+  return applyCommand(task.name, method.name, flags, input ? String(input) : undefined);
 }
 
 /** The option a reader is most likely to change: the first that has a default. */
@@ -26,22 +51,39 @@ export function leadingOptions(method: MethodInfo): Options {
   return field ? { [field.name]: field.default } : {};
 }
 
-/** A program that does the same as the command. */
-export function programFor(method: MethodInfo): string {
+/** A program that applies a method of a room and measures what came out. */
+export function programFor(method: MethodInfo, room: string): string {
   const name = camelCase(method.name);
-  const task = `${camelCase(method.task)}Task`;
   const options = Object.entries(leadingOptions(method))
     .map(([option, value]) => `${option}: ${JSON.stringify(value)}`)
     .join(', ');
   return `import { runContext } from 'assay';
-import { ${name}, ${task} } from 'assay/${method.task}';
+import { ${name}, task } from 'assay/${room}';
 
 const context = runContext({ seed: 0 });
-const inputs = ${task}.inputs.parse({ model: './model' });
-const input = await ${task}.load(inputs, context);
+const input = await task.load(task.inputs.parse({ model: './model' }), context);
 const options = ${name}.options.parse({ ${options} });
 const output = await ${name}.run(input, options, context);
-console.log(await ${task}.evaluate(input, output, context));`;
+console.log(await task.evaluate(input, output, context));`;
+}
+
+/** Values that are not the defaults of their fields. */
+function changed(
+  fields: readonly { readonly name: string; readonly default: unknown }[],
+  values: Options,
+): Options {
+  return Object.fromEntries(
+    fields
+      .filter(({ name }) => name in values)
+      .filter(
+        (field) => JSON.stringify(values[field.name]) !== JSON.stringify(field.default),
+      )
+      .map(({ name }) => [name, values[name]]),
+  );
+}
+
+function isDefaultFormat(task: TaskInfo, formats: readonly string[]): boolean {
+  return formats.length === 0 || (formats.length === 1 && formats[0] === task.formats[0]);
 }
 
 /** `round-to-nearest` -> `roundToNearest`. */
@@ -66,7 +108,8 @@ function folded(words: readonly string[]): string {
 function flagText(name: string, value: unknown): string {
   if (value === true) return `--${flagOf(name)}`;
   if (value === false) return `--no-${flagOf(name)}`;
-  return `--${flagOf(name)} ${quoted(Array.isArray(value) ? value.join(',') : String(value))}`;
+  const text = Array.isArray(value) ? value.join(',') : String(value);
+  return `--${flagOf(name)} ${quoted(text)}`;
 }
 
 /** Quoted for a POSIX shell where needed. */
