@@ -8,7 +8,7 @@ import { Failure, isNotFound } from '../parts/notice.tsx';
 import { usePageTitle } from '../parts/page.ts';
 import { SkeletonPage } from '../parts/skeleton.tsx';
 import { Snippet } from '../parts/snippet.tsx';
-import { applyCommand, leadingOptions, programFor } from '../parts/snippets.ts';
+import { exampleCommand, programFor } from '../parts/snippets.ts';
 import { NotFoundPage } from './not-found.tsx';
 
 const route = getRouteApi('/methods/$name');
@@ -59,16 +59,13 @@ export function MethodPage() {
           </dl>
         )}
       </section>
-      <section aria-labelledby="use">
-        <h2 id="use">Use it</h2>
-        <Snippet
-          title="In a terminal"
-          code={applyCommand(method.task, method.name, leadingOptions(method))}
-        />
-        {task ? (
-          <Snippet title="In TypeScript" code={programFor(method, task.room)} />
-        ) : null}
-      </section>
+      {task ? (
+        <section aria-labelledby="use">
+          <h2 id="use">Use it</h2>
+          <Snippet title="In a terminal" code={exampleCommand(method, task)} />
+          <Snippet title="In TypeScript" code={programFor(method, task)} />
+        </section>
+      ) : null}
     </>
   );
 }
