@@ -25,6 +25,7 @@ const { values: flags } = parseArgs({
     seed: { type: 'string', default: '0' },
     threads: { type: 'string', default: '1' },
     steps: { type: 'string', default: '6000' },
+    decay: { type: 'string', default: '400' },
     batch: { type: 'string', default: '8' },
     'learning-rate': { type: 'string', default: '0.003' },
   },
@@ -41,6 +42,7 @@ const options = trainingOptions.parse({
   batch: Number(flags.batch),
   steps: Number(flags.steps),
   warmup: 200,
+  decay: Number(flags.decay),
   learningRate: Number(flags['learning-rate']),
   precision: 'float16',
 });
@@ -131,7 +133,7 @@ await saveLanguageModel({ ...trained.model, name }, flags.output, save);
 const model = await loadLanguageModel(flags.output);
 const measured = await textPerplexity(model, heldOutTexts.join('\n'), quiet);
 const record = {
-  command: `node scripts/train-nano.ts --seed ${seed} --steps ${options.steps} --batch ${options.batch} --learning-rate ${options.learningRate} --threads ${flags.threads}`,
+  command: `node scripts/train-nano.ts --seed ${seed} --steps ${options.steps} --decay ${options.decay} --batch ${options.batch} --learning-rate ${options.learningRate} --threads ${flags.threads}`,
   options,
   seed,
   parameters: parameterCount(model.config),

@@ -3,7 +3,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { CancelledError, InvalidInputError } from '../error.ts';
 import { type Compiled, compile, compileLoop } from './compile.ts';
-import { type JaxArray, keep, numpy as np, valueAndGrad } from './jax.ts';
+import { type JaxArray, keep, lossAndGradient, numpy as np } from './jax.ts';
 import { decodeModel } from './onnx/index.ts';
 import { normal } from './parity.ts';
 import { type AnyTensor, float32, int32, type Tensor } from './tensor.ts';
@@ -184,10 +184,7 @@ describe('compileLoop', () => {
   const step = (state: State, x: JaxArray): [State, JaxArray] => {
     const loss = (w: JaxArray, input: JaxArray) =>
       np.mean(np.square(np.matmul(input, w)));
-    const [value, gradient] = valueAndGrad(loss)(keep(state.w), x) as [
-      JaxArray,
-      JaxArray,
-    ];
+    const [value, gradient] = lossAndGradient(loss)(keep(state.w), x);
     const w = state.w.sub(gradient.mul(0.1));
     return [{ w, count: state.count.add(1) }, value];
   };

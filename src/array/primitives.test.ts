@@ -3,8 +3,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compile } from './compile.ts';
-import { grad, type JaxArray, numpy as np } from './jax.ts';
+import { grad, type JaxArray, nn, numpy as np } from './jax.ts';
+import { decodeModel } from './onnx/index.ts';
 import { checkParity, expectParity, flips, integers, normal, signed } from './parity.ts';
+import type { AnyTensor } from './tensor.ts';
 
 const runs = { numRuns: 12 };
 const seed = fc.integer({ min: 0, max: 1_000_000 });
@@ -65,6 +67,26 @@ describe('reductions', () => {
       [normal([0, 3])],
     );
     await expectParity((x: JaxArray) => np.max(x, 0), [normal([0, 3])]);
+  });
+
+  it('extremes and sums of NaN are NaN, in softmax too', async () => {
+    const data = Float32Array.of(1, Number.NaN, Infinity, 3, -2, -Infinity, 5, 6, 7);
+    const x: AnyTensor = { dtype: 'float32', shape: [3, 3], data };
+    const f = (a: JaxArray) => [
+      np.max(a.ref, 1),
+      np.min(a.ref, 0),
+      np.sum(a.ref, 1),
+      nn.softmax(a, 1),
+    ];
+    const [rows] = await expectParity(f, [x]);
+    expect([...rows!.data]).toEqual([Number.NaN, 3, 7]);
+  });
+
+  it('softmax needs no search for NaN', async () => {
+    const compiled = compile((a: JaxArray) => nn.softmax(a, -1));
+    const { graph } = decodeModel(await compiled.model(normal([3, 4])));
+    expect(graph.nodes.map((node) => node.operator)).not.toContain('IsNaN');
+    await compiled.dispose();
   });
 
   it('argmax and argmin', async () => {

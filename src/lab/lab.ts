@@ -106,6 +106,7 @@ export async function openLab(options: LabOptions): Promise<Lab> {
     await jobs?.close();
     const database = await opened.catch(() => undefined);
     await database?.close();
+    results.close();
     await owner.release();
   };
   return {

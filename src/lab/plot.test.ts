@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { registry } from '../../test/rooms/guess.ts';
 import type { ComparisonRow } from '../nouns/task.ts';
 import { formatBytes } from './estimate.ts';
+import { rowLabels } from './labels.ts';
 import { paretoPoints } from './pareto.ts';
 import { comparisonSvg, comparisonText } from './plot.ts';
 import { axisTicks, scaleFor } from './scale.ts';
@@ -123,6 +124,19 @@ describe('the plot', () => {
       ),
       { numRuns: 200 },
     );
+  });
+});
+
+describe('labels', () => {
+  it('name the options in which rows of one method differ', () => {
+    const several = [4, 8].map((bits) =>
+      row('awq', 1, 1, { options: { bits, fast: true } }),
+    );
+    expect(rowLabels([row('rtn', 1, 1, { options: { bits: 3 } }), ...several])).toEqual([
+      'rtn',
+      'awq bits=4',
+      'awq bits=8',
+    ]);
   });
 });
 

@@ -1,9 +1,9 @@
 /** The plot of a comparison: a scatter with its Pareto front, as SVG and as text. */
 
 import type { ComparisonRow, Metric } from '../nouns/task.ts';
+import { rowLabels } from './labels.ts';
 import { type ParetoPoint, paretoPoints } from './pareto.ts';
 import { axisTicks, type Scale, scaleFor } from './scale.ts';
-import { tellingOptions } from './telling-options.ts';
 
 /** What the plot needs of a task: its metrics and which of them span the plane. */
 export interface PlotAxes {
@@ -122,13 +122,11 @@ function plotOf(axes: PlotAxes, rows: readonly ComparisonRow[]): Plot {
     return found;
   };
   const [x, y] = [metric(axes.plot.x), metric(axes.plot.y)];
-  const labels = tellingOptions(rows);
-  const points = paretoPoints(rows, x, y).map((point) => {
-    return {
-      ...point,
-      label: `${rows[point.index]!.method} ${labels[point.index]}`.trim(),
-    };
-  });
+  const labels = rowLabels(rows);
+  const points = paretoPoints(rows, x, y).map((point) => ({
+    ...point,
+    label: labels[point.index]!,
+  }));
   return { x, y, points };
 }
 

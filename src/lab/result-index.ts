@@ -1,5 +1,7 @@
 /** The index of stored results: in memory for the pages, mirrored into the database. */
 
+import { type FSWatcher, watch } from 'node:fs';
+import { join } from 'node:path';
 import type { Database } from './database/database.ts';
 import {
   entryOf,
@@ -27,6 +29,8 @@ export interface ResultIndex {
   add(id: string): Promise<void>;
   /** Mirrors the index into a database and keeps it there. */
   attach(database: Database, homeId: string): Promise<void>;
+  /** Stops looking for results that other processes store. */
+  close(): void;
 }
 
 /** Builds the index from the files; damaged ones are left out and named to `log`. */
@@ -37,6 +41,19 @@ export async function openResultIndex(
   const { entries, damaged } = await scanResults(home);
   for (const error of damaged) log(`left out of the index: ${error.message}`);
   let mirror: ((entries: readonly ResultEntry[]) => Promise<void>) | undefined;
+  const add = async (id: string) => {
+    if (entries.some((entry) => entry.id === id)) return;
+    const entry = entryOf(await readResult(home, id));
+    if (entries.some((each) => each.id === id)) return;
+    entries.push(entry);
+    entries.sort(newestFirst);
+    // The file is the truth: a database that fails now is corrected at the next start.
+    await mirror?.([entry]).catch((error: Error) => log(`index: ${error.message}`));
+  };
+  const watcher = watchResults(home, (id) => {
+    // A file that is gone again, or damaged, is no result.
+    add(id).catch(() => {});
+  });
   const list = ({ kind, task, paper }: ResultFilter = {}) =>
     entries.filter(
       (entry) =>
@@ -48,20 +65,29 @@ export async function openResultIndex(
     list,
     latest: (filter) => list(filter)[0],
     read: (id) => readResult(home, id),
-    async add(id) {
-      if (entries.some((entry) => entry.id === id)) return;
-      const entry = entryOf(await readResult(home, id));
-      entries.push(entry);
-      entries.sort(newestFirst);
-      // The file is the truth: a database that fails now is corrected at the next start.
-      await mirror?.([entry]).catch((error: Error) => log(`index: ${error.message}`));
-    },
+    add,
     async attach(database, homeId) {
       await database.query('delete from assay.result where home = $1', [homeId]);
       mirror = (list) => insertEntries(database, homeId, list);
       await mirror(entries);
     },
+    close: () => watcher?.close(),
   };
+}
+
+/** The command line stores results too, while the app runs. */
+function watchResults(home: string, found: (id: string) => void): FSWatcher | undefined {
+  try {
+    const watcher = watch(join(home, 'results'), { persistent: false }, (_, name) => {
+      const id = /^([0-9a-f]{64})\.json$/.exec(name ?? '')?.[1];
+      if (id !== undefined) found(id);
+    });
+    watcher.on('error', () => watcher.close());
+    return watcher;
+  } catch {
+    // Without a watcher such results appear at the next start.
+    return undefined;
+  }
 }
 
 async function insertEntries(

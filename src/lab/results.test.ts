@@ -2,7 +2,7 @@
 
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { registry } from '../../test/rooms/guess.ts';
 import { temporaryHome } from '../../test/rooms/home.ts';
 import { sha256 } from '../format/hash.ts';
@@ -10,6 +10,7 @@ import type { Progress } from '../nouns/run.ts';
 import { openCheckpoint, sweepCheckpoints } from './checkpoint.ts';
 import { execute } from './execute.ts';
 import type { Work } from './job.ts';
+import { openResultIndex } from './result-index.ts';
 import { readResult, scanResults } from './results.ts';
 
 function execution(home: string, work: Work, signal = new AbortController().signal) {
@@ -122,6 +123,18 @@ describe('stored results', () => {
     await expect(
       execute(execution(home, { kind: 'artifact', request: wrong })),
     ).rejects.toThrow(/formats: expected among text, json, got zip/);
+  });
+});
+
+describe('the index', () => {
+  it('takes in what another process stores', async () => {
+    const home = await temporaryHome();
+    const index = await openResultIndex(home, () => {});
+    onTestFinished(() => index.close());
+    const { result } = await execute(execution(home, comparison));
+    await expect.poll(() => index.list().map((entry) => entry.id)).toEqual([result]);
+    expect(index.latest({ kind: 'comparison', task: 'guess' })?.id).toBe(result);
+    expect(index.latest({ kind: 'claim' })).toBeUndefined();
   });
 });
 

@@ -4,7 +4,7 @@ import type { ClaimResult } from '../nouns/claim.ts';
 import type { AnyTask, ComparisonRow, Metric } from '../nouns/task.ts';
 import type { Comparison } from './compare.ts';
 import { formatBytes } from './estimate.ts';
-import { optionsText, tellingOptions } from './telling-options.ts';
+import { differingOptions, optionsText, rowLabels } from './labels.ts';
 
 export interface Column {
   readonly title: string;
@@ -35,8 +35,16 @@ export function textTable(
   ].join('\n');
 }
 
-/** A comparison as a table, with the errors of failed rivals below it. */
+/** Longest list of options that fits beside the numbers. */
+const optionsWidth = 40;
+
+/**
+ * A comparison as a table, with the errors of failed rivals below it. Of a method that occurs
+ * several times the options that differ are shown.
+ */
 export function comparisonTable(task: AnyTask, comparison: Comparison): string {
+  const { rows } = comparison;
+  const timed = task.metrics.some((metric) => metric.unit === 's');
   const columns: Column[] = [
     { title: 'method', align: 'left' },
     { title: 'options', align: 'left' },
@@ -44,21 +52,32 @@ export function comparisonTable(task: AnyTask, comparison: Comparison): string {
       title: metric.unit ? `${metric.title} (${metric.unit})` : metric.title,
       align: 'right' as const,
     })),
-    { title: 'time (s)', align: 'right' },
+    ...(timed ? [] : [{ title: 'time (s)', align: 'right' as const }]),
     { title: 'peak memory', align: 'right' },
   ];
-  const labels = tellingOptions(comparison.rows);
-  const rows = comparison.rows.map((row, index) => [
-    row.method,
-    labels[index]!,
-    ...task.metrics.map((metric) => metricText(metric, row)),
-    row.error !== undefined ? 'failed' : index === 0 ? '' : row.seconds.toFixed(2),
-    row.error !== undefined || index === 0 ? '' : formatBytes(row.peakBytes),
-  ]);
-  const errors = comparison.rows
-    .filter((row) => row.error !== undefined)
-    .map((row) => `${`${row.method} ${optionsText(row.options)}`.trim()}: ${row.error}`);
-  return [textTable(columns, rows), ...errors].join('\n');
+  const differing = differingOptions(rows);
+  const lines = rows.map((row, index) => {
+    const reference = index === 0;
+    const failed = row.error !== undefined;
+    const seconds = reference || failed ? '' : row.seconds.toFixed(2);
+    const options = optionsText(differing[index]!) || optionsText(row.options);
+    return [
+      row.method,
+      shortened(options),
+      ...task.metrics.map((metric) => metricText(metric, row)),
+      ...(timed ? [] : [seconds]),
+      failed ? 'failed' : reference ? '' : formatBytes(row.peakBytes),
+    ];
+  });
+  const labels = rowLabels(rows);
+  const errors = rows.flatMap((row, index) =>
+    row.error === undefined ? [] : [`${labels[index]}: ${row.error}`],
+  );
+  return [textTable(columns, lines), ...errors].join('\n');
+}
+
+function shortened(text: string): string {
+  return text.length > optionsWidth ? `${text.slice(0, optionsWidth - 1)}…` : text;
 }
 
 /** The summary of a claim as a table, with its gates and verdict. */

@@ -91,6 +91,7 @@ function trainingOptions(full: boolean) {
     steps: full ? 4000 : 1000,
     learningRate: 3e-3,
     warmup: 50,
+    decay: 0,
     floor: 0.05,
     weightDecay: 0.1,
     beta1: 0.9,

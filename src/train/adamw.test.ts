@@ -68,12 +68,19 @@ describe('clipping', () => {
 });
 
 describe('learningRateAt', () => {
-  const schedule = { peak: 2, warmup: 4, steps: 24, floor: 0.1 };
+  const schedule = { peak: 2, warmup: 4, steps: 24, decay: 0, floor: 0.1 };
   it('warms up linearly and ends at the floor', () => {
     const rates = [0, 1, 3, 4].map((step) => learningRateAt(schedule, step));
     expect(rates).toEqual([0.5, 1, 2, 2]);
     expect(learningRateAt(schedule, 14)).toBeCloseTo(1.1, 12);
     expect(learningRateAt(schedule, 24)).toBeCloseTo(0.2, 12);
+  });
+
+  it('stays at the peak until the decay begins', () => {
+    const late = { ...schedule, decay: 10 };
+    expect([4, 9, 14].map((step) => learningRateAt(late, step))).toEqual([2, 2, 2]);
+    expect(learningRateAt(late, 19)).toBeCloseTo(1.1, 12);
+    expect(learningRateAt(late, 24)).toBeCloseTo(0.2, 12);
   });
 });
 

@@ -26,6 +26,13 @@ export const trainingOptions = z.object({
     .default(3e-3)
     .describe('Peak learning rate.'),
   warmup: count(0, 1_000_000, 100, 'Steps of linear warm-up.'),
+  decay: count(
+    0,
+    10_000_000,
+    0,
+    'Steps at the end in which the learning rate falls; 0: from the warm-up on. With a ' +
+      'number, a run can be taken up with more or fewer steps until they begin.',
+  ),
   floor: z
     .number()
     .min(0)
@@ -81,6 +88,10 @@ export function configurationOf(
   }
   if (options.warmup >= options.steps) {
     throw new InvalidInputError('warmup', 'fewer than the steps', `${options.warmup}`);
+  }
+  if (options.decay > options.steps - options.warmup) {
+    const expected = `at most ${options.steps - options.warmup}, the steps after the warm-up`;
+    throw new InvalidInputError('decay', expected, `${options.decay}`);
   }
   return {
     family: 'llama',

@@ -156,6 +156,36 @@ describe('trainTokens', () => {
     expect(resumed).toEqual(whole);
   });
 
+  it('with a decay can be cut short while the rate is at its peak', async () => {
+    const late = { ...options, decay: 20 };
+    const checkpoint = memoryCheckpoint();
+    const stopped = (done: number) => {
+      const controller = new AbortController();
+      const progress = (update: { done: number }) => {
+        if (update.done === done) controller.abort();
+      };
+      return runContext({ checkpoint, signal: controller.signal, progress });
+    };
+    const long = trainTokens(config, training, null, late, stopped(15));
+    await expect(long).rejects.toThrow(CancelledError);
+    const short = { ...late, steps: 35 };
+    const steps: number[] = [];
+    const cut = await trainTokens(
+      config,
+      training,
+      null,
+      short,
+      runContext({ checkpoint, progress: ({ done }) => steps.push(done) }),
+    );
+    expect(steps[0]).toBe(16);
+    expect(cut).toEqual(await trainTokens(config, training, null, short, runContext()));
+    // Its decay has begun: a run of other steps starts anew.
+    const again: number[] = [];
+    const context = runContext({ checkpoint, progress: ({ done }) => again.push(done) });
+    await trainTokens(config, training, null, { ...late, steps: 40 }, context);
+    expect(again[0]).toBe(1);
+  });
+
   it('takes up no checkpoint of another run, and another seed gives another model', async () => {
     const checkpoint = memoryCheckpoint();
     const short = { ...options, steps: 10 };

@@ -26,6 +26,8 @@ export interface LoopOptions {
   readonly steps: number;
   readonly learningRate: number;
   readonly warmup: number;
+  /** Steps at the end in which the rate falls; 0: from the warm-up on. */
+  readonly decay: number;
   /** Learning rate at the end, as a share of the peak. */
   readonly floor: number;
   readonly weightDecay: number;
@@ -75,7 +77,7 @@ export async function trainTokens(
   if (heldOut) checkIds('held-out tokens', heldOut, config.vocabularySize);
   const identity = identify(config, training, heldOut, options, context.seed);
   const { parameters, optimizer, record } =
-    (await resumed(context, identity)) ?? started(config, identity, context.seed);
+    (await resumed(context, identity, options)) ?? started(config, context.seed);
   const history = [...(record.history as TrainingPoint[])];
   let lossSum = record.lossSum as number;
   let lossSteps = record.lossSteps as number;
@@ -89,11 +91,12 @@ export async function trainTokens(
     peak: options.learningRate,
     warmup: options.warmup,
     steps: options.steps,
+    decay: options.decay,
     floor: options.floor,
   };
   const held = heldOut ? evaluationBatches(heldOut, options) : [];
   const save = async (): Promise<void> => {
-    const saved = { identity, history, lossSum, lossSteps };
+    const saved = { identity, steps: options.steps, history, lossSum, lossSteps };
     const bytes = encodeState({ parameters, optimizer, record: saved });
     await context.checkpoint.write(checkpointKey, bytes);
   };
@@ -206,27 +209,29 @@ function evaluationBatches(stream: Int32Array, options: LoopOptions): TokenBatch
   });
 }
 
-function started(
-  config: LanguageModelConfig,
-  identity: string,
-  seed: number,
-): TrainingState {
+function started(config: LanguageModelConfig, seed: number): TrainingState {
   const parameters = initialParameters(config, seed);
   return {
     parameters,
     optimizer: adamWState(parameters),
-    record: { identity, history: [], lossSum: 0, lossSteps: 0 },
+    record: { history: [], lossSum: 0, lossSteps: 0 },
   };
 }
 
 async function resumed(
   context: RunContext,
   identity: string,
+  options: LoopOptions,
 ): Promise<TrainingState | undefined> {
   const bytes = await context.checkpoint.read(checkpointKey);
   if (bytes === undefined) return undefined;
   const state = decodeState(bytes);
-  return state.record.identity === identity ? state : undefined;
+  if (state.record.identity !== identity) return undefined;
+  const steps = Number(state.record.steps);
+  if (steps === options.steps) return state;
+  // Until the learning rate falls, a run does not depend on how many steps it will have.
+  const shared = options.decay > 0 ? Math.min(steps, options.steps) - options.decay : 0;
+  return state.optimizer.step <= shared ? state : undefined;
 }
 
 function identify(
@@ -237,7 +242,8 @@ function identify(
   seed: number,
 ): string {
   const data = [training, heldOut].map((stream) => stream && sha256(bytesOf(stream)));
-  return sha256(JSON.stringify([config, data, options, seed]));
+  const { steps: _, ...others } = options;
+  return sha256(JSON.stringify([config, data, others, seed]));
 }
 
 function checkIds(argument: string, ids: Int32Array, vocabularySize: number): void {

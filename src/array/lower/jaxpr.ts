@@ -46,6 +46,23 @@ function typeOf(atom: Atom): ArrayType {
   return { ...atom.aval, dtype: atom.aval.dtype as DataType };
 }
 
+/** Operations that only move the elements of a reference point. */
+const moves = new Set(['reshape', 'broadcast', 'transpose']);
+
+/** Variables whose every use, possibly after moves, is a `stop_gradient`. */
+function referencePoints(jaxpr: Jaxpr): Set<Atom> {
+  const others = new Set<Atom>(jaxpr.outs);
+  const references = new Set<Atom>();
+  for (const eqn of jaxpr.eqns.toReversed()) {
+    const [result] = eqn.outBinders;
+    const isReference =
+      eqn.primitive === 'stop_gradient' ||
+      (moves.has(eqn.primitive) && references.has(result!) && !others.has(result!));
+    for (const input of eqn.inputs) (isReference ? references : others).add(input);
+  }
+  return references.difference(others);
+}
+
 /** One value that all elements have, or undefined. */
 function uniformValue(tensor: AnyTensor): number | undefined {
   const { data } = tensor;
@@ -109,6 +126,7 @@ export function lowerJaxpr(
     }
     return values.get(atom)!;
   };
+  const references = referencePoints(jaxpr);
   for (const eqn of jaxpr.eqns) {
     const outputTypes = eqn.outBinders.map(typeOf);
     const lowering = lowerings[eqn.primitive];
@@ -123,6 +141,7 @@ export function lowerJaxpr(
           params: eqn.params,
           inputTypes: eqn.inputs.map(typeOf),
           outputTypes,
+          isReference: references.has(eqn.outBinders[0]!),
         });
     for (const [index, variable] of eqn.outBinders.entries()) {
       // Simplifying the trace may have put a narrower type in an operand's place.

@@ -8,6 +8,8 @@ export interface Operation {
   readonly params: Readonly<Record<string, unknown>>;
   readonly inputTypes: readonly ArrayType[];
   readonly outputTypes: readonly ArrayType[];
+  /** Whether the result is only a reference point that no gradient passes, as softmax's maximum is. */
+  readonly isReference: boolean;
 }
 
 /** Emits the nodes of one operation and returns its results. */

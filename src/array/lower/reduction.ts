@@ -1,9 +1,9 @@
 /** Lowers reductions: sum, product, minimum, maximum. */
 
-import type { DataType } from '../tensor.ts';
+import { type DataType, elementCount } from '../tensor.ts';
 import type { LoweringGraph } from './graph.ts';
 import type { Lowering, Lowerings } from './lowering.ts';
-import { range, type Value } from './value.ts';
+import { isFloat, range, type Value } from './value.ts';
 
 export type Reduction = 'Add' | 'Mul' | 'Min' | 'Max';
 
@@ -85,10 +85,33 @@ export function reduceValue(
   return graph.cast(result, dtype);
 }
 
-const reduce: Lowering = (graph, [x], { params }) => {
+/**
+ * An extreme that is NaN where any element is: ONNX Runtime's own is then any of the elements.
+ */
+function extremeOrNaN(
+  graph: LoweringGraph,
+  value: Value,
+  reduction: Reduction,
+  axes: readonly number[],
+): Value {
+  const { dtype } = value;
+  const missing = graph.elementwise('IsNaN', [value], 'bool');
+  const found = reduceValue(graph, missing, 'Max', axes);
+  const extreme = reduceValue(graph, value, reduction, axes);
+  const nan = graph.filled(Number.NaN, dtype, []);
+  return graph.elementwise('Where', [found, nan, extreme], dtype);
+}
+
+const reduce: Lowering = (graph, [x], { params, isReference }) => {
   const axes = params.axis as number[];
+  const reduction = params.op as Reduction;
   if (axes.length === 0) return [x!];
-  return [reduceValue(graph, x!, params.op as Reduction, axes)];
+  const isExtreme = reduction === 'Min' || reduction === 'Max';
+  // What is compared with a reference point is NaN itself where an element is.
+  if (isExtreme && isFloat(x!.dtype) && !isReference && elementCount(x!.shape) > 0) {
+    return [extremeOrNaN(graph, x!, reduction, axes)];
+  }
+  return [reduceValue(graph, x!, reduction, axes)];
 };
 
 export const reductionLowerings: Lowerings = { reduce };

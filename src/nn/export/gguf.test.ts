@@ -88,13 +88,27 @@ describe('what the file holds', () => {
       codes: matrix.codes.map(() => 200),
     };
     const changed = { ...model, matrices: { ...model.matrices, [first]: far } };
-    const { tensors } = await writeGguf(changed, join(directory, 'floats.gguf'));
-    const notes = new Map(tensors.map((tensor) => [tensor.parameter, tensor]));
-    expect(notes.get(first)?.note).toContain('signed byte');
-    expect(notes.get(first)?.maximumDeviation).toBe(0);
-    const down = notes.get('model.layers.0.mlp.down_proj.weight');
+    const file = join(directory, 'floats.gguf');
+    const found = async (options: GgufOptions) => {
+      const { tensors } = await writeGguf(changed, file, {}, options);
+      const down = 'model.layers.0.mlp.down_proj.weight';
+      return [first, down].map((name) => tensors.find((one) => one.parameter === name)!);
+    };
+    const [exact, down] = await found({ fallback: 'exact' });
+    expect(exact?.note).toContain('signed byte');
+    expect(exact?.maximumDeviation).toBe(0);
     expect(down?.note).toContain('172 inputs');
     expect(down?.type).toMatch(/^F/);
+    const [halves] = await found({});
+    expect(halves?.type).toBe('F16');
+    const largest = 200 * Math.max(...matrix.scales);
+    expect(halves?.maximumDeviation).toBeLessThanOrEqual(largest * 2 ** -11);
+    // Every weight is 200 steps: its block's largest, which the new codes hit.
+    const [bytes, still] = await found({ blocks: 'compact' });
+    expect(bytes?.type).toBe('Q8_0');
+    expect(bytes?.note).toContain('rounded to 8 bits');
+    expect(bytes?.maximumDeviation).toBeLessThanOrEqual(largest * 2 ** -10);
+    expect(still?.type).toBe('F16');
   });
 
   it('keeps floats exactly, in 16 bits where that loses nothing or is asked for', async () => {

@@ -20,7 +20,10 @@ import {
 import { tokenizerMetadata } from './gguf/tokenizer.ts';
 import { type ExportableModel, type ExportContext, exportSource } from './source.ts';
 
-/** How tensors are stored; by default without losing anything. */
+/**
+ * How tensors are stored. By default nothing is lost, but that quantized matrices which no
+ * block type holds are rounded to F16.
+ */
 export type GgufOptions = Partial<TensorChoice>;
 
 export interface GgufReport {
@@ -38,9 +41,9 @@ export interface GgufReport {
 
 /**
  * Writes one file, atomically, a tensor in memory at a time. Quantized matrices are stored in
- * the smallest block type that holds their very values (`blocks: 'exact'`), other matrices in
- * the smallest float type that does (`floats: 'exact'`); what does not fit is said in the
- * report. Throws `InvalidInputError` for parameters that are missing or not finite and
+ * the smallest block type that holds their very values (`blocks: 'exact'`) or else as F16
+ * (`fallback`), other matrices in the smallest float type that holds theirs
+ * (`floats: 'exact'`); the report says what each became and how far it is off. Throws `InvalidInputError` for parameters that are missing or not finite and
  * `AssayError` (`unsupported`) for an architecture that llama.cpp has not.
  */
 export async function writeGguf(
@@ -50,7 +53,12 @@ export async function writeGguf(
   options: GgufOptions = {},
 ): Promise<GgufReport> {
   const { signal } = context;
-  const choice: TensorChoice = { blocks: 'exact', floats: 'exact', ...options };
+  const choice: TensorChoice = {
+    blocks: 'exact',
+    floats: 'exact',
+    fallback: 'F16',
+    ...options,
+  };
   const source = exportSource(model);
   const { config } = source;
   checkSupported(config);

@@ -110,18 +110,21 @@ it('says in its configuration what GPTQ loaders look for', async () => {
   expect(config.model_type).toBe('llama');
 });
 
-it('writes the AWQ layout and ONNX beside it when asked', async () => {
+it('writes the AWQ layout, ONNX and GGUF beside it when asked', async () => {
   const model = await make('awq', { bits: 4 });
   const directory = fresh();
   const files = await task.write(
     model,
     directory,
     recipe('awq', {}),
-    ['safetensors', 'awq', 'onnx'],
+    ['safetensors', 'awq', 'onnx', 'gguf'],
     context,
   );
   expect(files).toContain(join('awq', 'model.safetensors'));
   expect(files).toContain(join('onnx-model', 'onnx', 'model.onnx'));
+  expect(files).toContain('model.gguf');
+  for (const name of files)
+    expect((await stat(join(directory, name))).size).toBeGreaterThan(0);
   expect(task.digest(await task.read(join(directory, 'awq')))).toBe(task.digest(model));
 });
 

@@ -81,5 +81,8 @@ function loading(layout: Layout, formats: readonly string[]): string {
   if (formats.includes('onnx')) {
     ways.push('`onnx-model/` is for ONNX Runtime and transformers.js.');
   }
+  if (formats.includes('gguf')) {
+    ways.push('`model.gguf` is for llama.cpp: `llama-cli -m model.gguf -p "..."`.');
+  }
   return ways.join('\n\n');
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { InvalidInputError } from '../../error.ts';
 import { writeDirectoryAtomic, writeFileAtomic } from '../../format/atomic.ts';
 import { writeShardedSafetensors } from '../../format/safetensors-writer.ts';
-import { writeOnnx } from '../../nn/export/index.ts';
+import { writeGguf, writeOnnx } from '../../nn/export/index.ts';
 import type { QuantizedModel } from '../../nn/quantized.ts';
 import { describingFiles } from '../../nn/save.ts';
 import type { RunContext } from '../../nouns/run.ts';
@@ -35,6 +35,13 @@ export const quantizeFormats: readonly ArtifactFormat[] = [
     description:
       'A graph with packed weights (MatMulNBits) for ONNX Runtime and transformers.js, in ' +
       'the folder onnx-model.',
+  },
+  {
+    name: 'gguf',
+    title: 'GGUF',
+    description:
+      'One file, model.gguf, for llama.cpp and its relatives; matrices that fit none of its ' +
+      'block types are stored as floats.',
   },
 ];
 
@@ -74,6 +81,10 @@ export async function writeArtifact(
       if (formats.includes('onnx')) {
         const report = await writeOnnx(model, join(temporary, 'onnx-model'), context);
         names.push(...report.files.map(({ name }) => join('onnx-model', name)));
+      }
+      if (formats.includes('gguf')) {
+        await writeGguf(model, join(temporary, 'model.gguf'), context);
+        names.push('model.gguf');
       }
       const texts = {
         'recipe.json': json(recipe),

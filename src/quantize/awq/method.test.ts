@@ -191,7 +191,8 @@ it('keeps its choices through a checkpoint exactly', () => {
   } as const;
   expect(decodeChoice(encodeChoice(choice))).toEqual(choice);
   const old = new TextEncoder().encode('{"version":0}');
-  expect(() => decodeChoice(old)).toThrow('another version');
+  expect(() => decodeChoice(old)).toThrow('start the run anew');
+  expect(() => decodeChoice(Uint8Array.of(1, 2, 3))).toThrow('start the run anew');
 });
 
 it('keeps the chosen columns of the 1 % baselines and rounds the rest', async () => {

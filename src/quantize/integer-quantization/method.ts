@@ -17,6 +17,7 @@ import {
   readFinite,
 } from '../input.ts';
 import { selectLayers } from '../layers.ts';
+import { stageOf } from '../stages.ts';
 import { WeightError } from '../weight-error.ts';
 import { calibrateActivations } from './calibrate.ts';
 import { rangeRules } from './ranges.ts';
@@ -122,7 +123,7 @@ export const integerQuantization = defineMethod({
             input,
             options.activationBits,
             options.range,
-            context,
+            stageOf(context, 0, options.mode === 'qat' ? 0.1 : 0.7),
           );
     let trained: Record<string, Tensor> | undefined;
     let losses: readonly number[] = [];
@@ -137,16 +138,18 @@ export const integerQuantization = defineMethod({
           activationDelay: 0.1,
         },
         runKey(input, options, context.seed),
-        context,
+        stageOf(context, 0.1, 0.9),
       );
       trained = result.parameters;
       losses = result.losses;
     }
     const matrices: Record<string, QuantizedMatrix> = {};
     const changed: Record<string, Tensor> = { ...trained };
+    const done = { 'weight-only': 0, qat: 0.9 }[options.mode as string] ?? 0.7;
+    const rounding = stageOf(context, done, 1);
     for (const [index, layer] of layers.entries()) {
       await pause(context);
-      context.progress({
+      rounding.progress({
         done: index,
         total: layers.length,
         label: `rounding ${layer.name}`,
@@ -158,7 +161,7 @@ export const integerQuantization = defineMethod({
       error.add(original, matrix);
       matrices[layer.name] = matrix;
     }
-    context.progress({ done: layers.length, total: layers.length, label: 'quantized' });
+    rounding.progress({ done: 1, total: 1, label: 'quantized' });
     return assembleModel(model, {
       method: 'integer-quantization',
       matrices,

@@ -3,8 +3,9 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { methodQuery, taskQuery } from '../api/queries.ts';
-import { expectation, type Field, flagOf, readFields } from '../form/fields.ts';
+import { readFields } from '../form/fields.ts';
 import { Failure, isNotFound } from '../parts/notice.tsx';
+import { OptionReference } from '../parts/option-reference.tsx';
 import { usePageTitle } from '../parts/page.ts';
 import { SkeletonPage } from '../parts/skeleton.tsx';
 import { Snippet } from '../parts/snippet.tsx';
@@ -49,15 +50,7 @@ export function MethodPage() {
       </header>
       <section aria-labelledby="options">
         <h2 id="options">Options</h2>
-        {fields.length === 0 ? (
-          <p className="muted">It has none.</p>
-        ) : (
-          <dl className="options">
-            {fields.map((field) => (
-              <OptionEntry key={field.name} field={field} />
-            ))}
-          </dl>
-        )}
+        <OptionReference fields={fields} />
       </section>
       {task ? (
         <section aria-labelledby="use">
@@ -67,34 +60,5 @@ export function MethodPage() {
         </section>
       ) : null}
     </>
-  );
-}
-
-function OptionEntry({ field }: { readonly field: Field }) {
-  const switchNote = field.kind === 'boolean' ? 'on or off' : expectation(field);
-  return (
-    <div className="option">
-      <dt>
-        <code>{field.name}</code>
-        <code className="option-flag">--{flagOf(field.name)}</code>
-      </dt>
-      <dd>
-        <p>{field.description}</p>
-        <p className="option-facts">
-          {switchNote}
-          {field.default === null ? (
-            field.optional ? (
-              ', may be left out'
-            ) : (
-              ', required'
-            )
-          ) : (
-            <>
-              , default <code>{JSON.stringify(field.default)}</code>
-            </>
-          )}
-        </p>
-      </dd>
-    </div>
   );
 }

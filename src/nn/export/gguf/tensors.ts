@@ -5,12 +5,15 @@ import {
   floatToBfloat16,
   floatToHalf,
   halfToFloat,
+  roundToHalf,
 } from '../../../array/float16.ts';
 import type { QuantizedMatrix } from '../../../array/quantized.ts';
 import type { Shape } from '../../../array/tensor.ts';
 import { AssayError } from '../../../error.ts';
 import {
+  blockSize,
   decodeBlocks,
+  encodeBlocks,
   type GgufBlockType,
   type GgufPreference,
   type GgufTensorType,
@@ -30,10 +33,15 @@ import { interleavedRows, type NamedTensor, reorderedRows } from './names.ts';
 export type FloatChoice = 'exact' | 'F16' | 'F32';
 
 export interface TensorChoice {
-  /** For quantized matrices: the very same weights, or fewer bits with a rounded minimum. */
+  /**
+   * For quantized matrices: `exact` keeps the very same weights; `compact` takes fewer bits
+   * where a minimum rounded to float16 allows, and rounds what no block type holds to Q8_0.
+   */
   readonly blocks: GgufPreference;
-  /** For embeddings, heads and matrices that no block type holds. */
+  /** For embeddings and other float matrices. */
   readonly floats: FloatChoice;
+  /** For quantized matrices that no block type holds. */
+  readonly fallback: FloatChoice;
 }
 
 export interface GgufTensorReport {
@@ -70,9 +78,12 @@ export async function planTensor(
   const { parameter } = tensor;
   const matrix = source.matrix(parameter);
   const block = matrix && blockType(matrix, choice.blocks);
-  return block
-    ? plannedBlocks(source, tensor, matrix, block, choice.blocks)
-    : plannedFloats(source, tensor, choice.floats, matrix ? whyNotBlocks(matrix) : '');
+  if (block) return plannedBlocks(source, tensor, matrix, block, choice.blocks);
+  if (!matrix) return plannedFloats(source, tensor, choice.floats, '');
+  const reason = whyNotBlocks(matrix);
+  return choice.blocks === 'compact' && matrix.shape[1] % blockSize === 0
+    ? plannedRounding(source, tensor, `rounded to 8 bits again: ${reason}`)
+    : plannedFloats(source, tensor, choice.fallback, reason);
 }
 
 function plannedBlocks(
@@ -94,6 +105,36 @@ function plannedBlocks(
   };
 }
 
+/** Blocks of codes from -127 to 127 with a scale each, whatever the groups were. */
+function plannedRounding(
+  source: ExportSource,
+  tensor: NamedTensor,
+  note: string,
+): PlannedTensor {
+  return {
+    ...described(source, tensor, 'Q8_0', note),
+    encode: async () => {
+      const values = await orderedValues(source, tensor);
+      const codes = new Uint8Array(values.length);
+      const scales = new Float32Array(values.length / blockSize);
+      for (let block = 0; block < scales.length; block++) {
+        const first = block * blockSize;
+        const part = values.subarray(first, first + blockSize);
+        const highest = part.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+        const scale = roundToHalf(highest / 127);
+        scales[block] = scale;
+        part.forEach((value, index) => {
+          const code = scale === 0 ? 0 : Math.round(value / scale);
+          codes[first + index] = Math.min(Math.max(code, -127), 127) + 128;
+        });
+      }
+      const bytes = encodeBlocks('Q8_0', codes, scales, null);
+      const stored = decodeBlocks('Q8_0', bytes);
+      return { bytes, maximumDeviation: largestDeviation(stored, values) };
+    },
+  };
+}
+
 async function plannedFloats(
   source: ExportSource,
   tensor: NamedTensor,
@@ -101,11 +142,7 @@ async function plannedFloats(
   note: string,
 ): Promise<PlannedTensor> {
   const shape = source.shapes[tensor.parameter]!;
-  const read = async (): Promise<Float32Array> => {
-    const { data } = await source.read(tensor.parameter);
-    const rows = rowOrder(source, tensor);
-    return rows ? reorderedRows(data, data.length / shape[0]!, rows) : data;
-  };
+  const read = (): Promise<Float32Array> => orderedValues(source, tensor);
   // llama.cpp adds and multiplies by vectors and learned positions in float32 only.
   const plain = shape.length === 1 || tensor.name === 'position_embd.weight';
   const type = plain ? 'F32' : await floatType(read, choice);
@@ -193,11 +230,21 @@ function halfScales(matrix: QuantizedMatrix): boolean {
 function whyNotBlocks(matrix: QuantizedMatrix): string {
   const { shape, groupSize } = matrix;
   if (!halfScales(matrix)) return 'a scale is outside of float16';
-  if (shape[1] % 32 !== 0) return `${shape[1]} inputs are not whole blocks of 32`;
-  if (groupSize < shape[1] && groupSize % 32 !== 0) {
+  if (shape[1] % blockSize !== 0) return `${shape[1]} inputs are not whole blocks of 32`;
+  if (groupSize < shape[1] && groupSize % blockSize !== 0) {
     return `groups of ${groupSize} are not whole blocks of 32`;
   }
   return 'codes are more than a signed byte away from their zero points';
+}
+
+/** The values of a tensor with its rows in the file's order. */
+async function orderedValues(
+  source: ExportSource,
+  tensor: NamedTensor,
+): Promise<Float32Array> {
+  const { data, shape } = await source.read(tensor.parameter);
+  const rows = rowOrder(source, tensor);
+  return rows ? reorderedRows(data, data.length / shape[0]!, rows) : data;
 }
 
 function rowOrder(source: ExportSource, tensor: NamedTensor): Int32Array | null {
