@@ -149,9 +149,11 @@ interface HeadProps {
 
 function MetricHead({ metric, order, onSort }: HeadProps) {
   const direction = order?.descending ? 'descending' : 'ascending';
+  // A short head is not worth a second line.
+  const space = metric.title.length + metric.unit.length < 13 ? '\u00a0' : ' ';
   const name = (
     <>
-      {metric.unit ? `${metric.title}, ` : metric.title}
+      {metric.unit ? `${metric.title},${space}` : metric.title}
       {metric.unit ? <span className="unit">{metric.unit}</span> : null}
     </>
   );
