@@ -6,28 +6,32 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Llama, Token } from 'node-llama-cpp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { float32, type Tensor } from '../../array/tensor.ts';
+import { float32, type Tensor } from '../../src/array/tensor.ts';
 import {
   byteCharacters,
   byteLevelTokenizerJson,
-} from '../../data/tokenizer/byte-level.ts';
-import { tokenizerFromJson } from '../../data/tokenizer/hugging-face.ts';
-import type { Tokenizer } from '../../data/tokenizer.ts';
-import { loadLanguageModel } from '../load.ts';
-import type { LanguageModel } from '../model.ts';
-import type { QuantizedModel } from '../quantized.ts';
+} from '../../src/data/tokenizer/byte-level.ts';
+import { tokenizerFromJson } from '../../src/data/tokenizer/hugging-face.ts';
+import type { Tokenizer } from '../../src/data/tokenizer.ts';
 import {
   dequantizedModel,
   randomModel,
   referenceLogits,
   roundedModel,
-} from './fixtures.ts';
-import { type GgufOptions, type GgufReport, writeGguf } from './index.ts';
+} from '../../src/nn/export/fixtures.ts';
+import {
+  type GgufOptions,
+  type GgufReport,
+  writeGguf,
+} from '../../src/nn/export/index.ts';
+import { loadLanguageModel } from '../../src/nn/load.ts';
+import type { LanguageModel } from '../../src/nn/model.ts';
+import type { QuantizedModel } from '../../src/nn/quantized.ts';
 
 const shared =
-  process.env.ASSAY_SHARED ?? resolve(import.meta.dirname, '../../../../shared');
+  process.env.ASSAY_SHARED ?? resolve(import.meta.dirname, '../../../shared');
 const stories = join(shared, 'data', 'checkpoints', 'stories260k');
-const nano = resolve(import.meta.dirname, '../../../models/nano');
+const nano = resolve(import.meta.dirname, '../../models/nano');
 const ids = Array.from({ length: 24 }, (_, index) => (index * 37 + 11) % 300);
 
 /** llama.cpp on the CPU, or why it cannot be loaded here. Nothing is downloaded or built. */
