@@ -6,10 +6,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join, relative } from 'node:path';
 import { fail, root, runNpm } from './runtime.js';
 
-/** Installs the packages of the lock file, unless that very lock file is installed. */
-export function installPackages(node) {
-  const lock = hash([join(root, 'package-lock.json')]);
-  const stamp = join(root, 'node_modules', '.assay-lock');
+/** Installs the packages of a lock file, unless that very lock file is installed. */
+export function installPackages(node, directory = root) {
+  const lock = hash([join(directory, 'package-lock.json')]);
+  const stamp = join(directory, 'node_modules', '.assay-lock');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
   process.stderr.write('assay: installing packages\n');
   const result = runNpm(node, ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {

@@ -18,6 +18,7 @@ const needs = { browser: ['chromium'], postgres: ['postgresql'] };
 const { without, only } = readFlags(process.argv.slice(2));
 const node = findNode();
 installPackages(node);
+installPackages(node, join(root, 'test', 'judges'));
 buildFrontEnd(node);
 
 const wanted = (only ?? suites).filter((suite) => !without.includes(suite));

@@ -14,6 +14,6 @@ export default defineConfig({
   },
   server: {
     port: 5173,
-    proxy: { '/api': process.env.ASSAY_URL ?? 'http://127.0.0.1:4173' },
+    proxy: { '/api': process.env.ASSAY_URL ?? 'http://127.0.0.1:8473' },
   },
 });

@@ -135,6 +135,29 @@ describe('compile', () => {
     expect(graph.inputs.length).toBe(2);
   });
 
+  it('lowers a two-layer gradient to five products, without expanding or moving anything', async () => {
+    const loss = (w: [JaxArray, JaxArray], x: JaxArray, y: JaxArray) => {
+      const hidden = np.tanh(np.matmul(x, np.transpose(w[0])));
+      return np.mean(np.square(np.matmul(hidden, np.transpose(w[1])).sub(y)));
+    };
+    const f = opened(lossAndGradient(loss));
+    const weights = [normal([8, 6], 1), normal([3, 8], 2)] as const;
+    const bytes = await f.model([...weights], normal([2, 5, 6], 3), normal([2, 5, 3], 4));
+    const { nodes, initializers } = decodeModel(bytes).graph;
+    const count = (operator: string) =>
+      nodes.filter((node) => node.operator === operator).length;
+    expect(count('MatMul')).toBe(5);
+    expect(count('Expand')).toBe(0);
+    // Only those that ONNX Runtime fuses into a product: the product is their one reader.
+    for (const node of nodes.filter(({ operator }) => operator === 'Transpose')) {
+      const readers = nodes.filter(({ inputs }) => inputs.includes(node.outputs[0]!));
+      expect(readers.map(({ operator }) => operator)).toEqual(['MatMul']);
+    }
+    for (const { bytes: constant } of initializers)
+      expect(constant.length).toBeLessThan(65);
+    expect(bytes.length).toBeLessThan(6000);
+  });
+
   it('names the place of what is no tensor', async () => {
     const f = opened((x: { a: JaxArray[] }) => x.a[0]!);
     const bad = { a: ['text'] } as unknown as { a: Tensor[] };

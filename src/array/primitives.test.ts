@@ -6,7 +6,7 @@ import { compile } from './compile.ts';
 import { grad, type JaxArray, nn, numpy as np } from './jax.ts';
 import { decodeModel } from './onnx/index.ts';
 import { checkParity, expectParity, flips, integers, normal, signed } from './parity.ts';
-import type { AnyTensor } from './tensor.ts';
+import { type AnyTensor, int32 } from './tensor.ts';
 
 const runs = { numRuns: 12 };
 const seed = fc.integer({ min: 0, max: 1_000_000 });
@@ -311,6 +311,16 @@ describe('indexing', () => {
     });
   });
 
+  it('refuses indices outside their axis', async () => {
+    const one = compile((x: JaxArray, i: JaxArray) => np.take(x, i, 0));
+    const two = compile((x: JaxArray, i: JaxArray, j: JaxArray) => x.slice(i, j));
+    const [x, bad, good] = [normal([3, 4]), int32([1], Int32Array.of(4)), int32([1])];
+    await expect(one(x, bad)).rejects.toThrow(/out of data bounds/);
+    await expect(two(x, good, bad)).rejects.toThrow(/invalid index/);
+    expect((await two(x, good, good)).data[0]).toBe(x.data[0]);
+    await Promise.all([one.dispose(), two.dispose()]);
+  });
+
   it('takes along an axis', async () => {
     const ids = integers([3, 4], 5, 1);
     await checkParity((x, i) => np.takeAlongAxis(x, i, 1), [normal([3, 5], 2), ids], {
@@ -335,6 +345,23 @@ describe('indexing', () => {
 });
 
 describe('sorting', () => {
+  it('puts NaN last', async () => {
+    const data = Float32Array.of(
+      Number.NaN,
+      2,
+      Infinity,
+      -1,
+      Number.NaN,
+      0,
+      3,
+      -Infinity,
+    );
+    const x: AnyTensor = { dtype: 'float32', shape: [2, 4], data };
+    const f = (a: JaxArray) => [np.sort(a.ref, 1), np.sort(a, 0)];
+    const [rows] = await expectParity(f, [x]);
+    expect([...rows!.data]).toEqual([-1, 2, Infinity, NaN, -Infinity, 0, 3, NaN]);
+  });
+
   it('sorts and argsorts along any axis, ties in order', async () => {
     await fc.assert(
       fc.asyncProperty(sizedShape, seed, async (of, from) => {

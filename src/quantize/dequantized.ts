@@ -21,6 +21,7 @@ import { perplexity, slidingWindows } from '../nn/perplexity.ts';
 import type { ActivationRange, QuantizedModel } from '../nn/quantized.ts';
 import type { RunContext } from '../nouns/run.ts';
 import { pause } from './assemble.ts';
+import { quantizedDigest } from './digest.ts';
 
 /** The float model whose weights are the quantized ones; activations stay in float. */
 export function dequantizedModel(model: QuantizedModel): LanguageModel {
@@ -29,7 +30,9 @@ export function dequantizedModel(model: QuantizedModel): LanguageModel {
     config: model.config,
     tokenizer: model.tokenizer,
     name: model.method,
-    fingerprint: `dequantized ${model.method}`,
+    get fingerprint() {
+      return quantizedDigest(model);
+    },
     parameters: {
       names: Object.keys(shapes),
       describe: (name) => ({ dtype: 'float32', shape: shapes[name] }),

@@ -28,7 +28,7 @@ export const quantizeInputs = z.object({
       'Text that methods may look at: a file, JSON lines or a directory; empty takes the ' +
         'training part of the text that came with the installed packages.',
     ),
-  evaluation: z
+  eval: z
     .string()
     .default('')
     .describe(
@@ -47,7 +47,7 @@ export const quantizeInputs = z.object({
     .max(65_536)
     .default(128)
     .describe('Tokens of a calibration sequence; at most the context of the model.'),
-  evaluationTokens: z
+  evalTokens: z
     .int()
     .min(16)
     .max(10_000_000)
@@ -70,8 +70,8 @@ export async function loadInput(
   const calibration = inputs.calibration
     ? await readText(inputs.calibration, { signal })
     : await installedText({ split: 'train' });
-  const evaluation = inputs.evaluation
-    ? await readText(inputs.evaluation, { signal })
+  const evaluation = inputs.eval
+    ? await readText(inputs.eval, { signal })
     : await installedText({ split: 'held-out' });
   const { calibrationSamples: samples } = inputs;
   const length = Math.min(inputs.sequenceLength, model.config.contextLength);
@@ -92,11 +92,11 @@ export async function loadInput(
   const evaluationTokens = takeTokens(
     model,
     evaluation.documents,
-    inputs.evaluationTokens,
+    inputs.evalTokens,
     evaluationPieces,
   );
   if (evaluationTokens.length < 2) {
-    throw new InvalidInputError('evaluation', 'a text of at least 2 tokens', 'less');
+    throw new InvalidInputError('eval', 'a text of at least 2 tokens', 'less');
   }
   return {
     model,

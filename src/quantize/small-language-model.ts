@@ -83,14 +83,19 @@ export const smallConfiguration: LanguageModelConfig = {
   endToken: null,
 };
 
+/** Optimizer steps of a claim's models. */
+export function trainingSteps(full: boolean): number {
+  return full ? 4000 : 1000;
+}
+
 /** How the models are trained, and with them what their cached files are named after. */
-function trainingOptions(full: boolean) {
+function trainingOptions(steps: number) {
   return {
     batch: 16,
     context: 64,
-    steps: full ? 4000 : 1000,
+    steps,
     learningRate: 3e-3,
-    warmup: 50,
+    warmup: Math.min(50, steps - 1),
     decay: 0,
     floor: 0.05,
     weightDecay: 0.1,
@@ -110,10 +115,10 @@ function trainingOptions(full: boolean) {
 export async function trainedSmallModel(
   corpus: ByteCorpus,
   seed: number,
-  full: boolean,
+  steps: number,
   context: RunContext,
 ): Promise<LanguageModel> {
-  const options = trainingOptions(full);
+  const options = trainingOptions(steps);
   const config = smallConfiguration;
   const data = sha256(bytesOf(corpus.training));
   const key = sha256(JSON.stringify([1, config, options, data, seed])).slice(0, 24);

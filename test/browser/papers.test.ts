@@ -140,7 +140,7 @@ it('copies the command line', async () => {
   await page.getByRole('button', { name: 'Copy In a terminal' }).click();
   await page.getByText('Copied').waitFor();
   expect(await page.evaluate('navigator.clipboard.readText()')).toBe(
-    'assay reproduce awq\nassay round ./model --method nearest --digits 1 -o ./model-nearest',
+    'assay reproduce awq\nassay round ./source --method nearest --digits 1 -o ./source-nearest',
   );
 });
 

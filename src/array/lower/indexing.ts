@@ -3,6 +3,7 @@
 import { elementCount } from '../tensor.ts';
 import type { LoweringGraph } from './graph.ts';
 import type { Lowering, Lowerings } from './lowering.ts';
+import { concatenateValues } from './shape.ts';
 import { broadcastShape, range, type Value } from './value.ts';
 
 /**
@@ -28,34 +29,64 @@ function indexedFirst(rank: number, axes: readonly number[]): number[] {
   return [...axes, ...range(rank).filter((axis) => !axes.includes(axis))];
 }
 
+/** Elements at an index along one axis: `axis` is replaced by the index's axes. */
+function takeAlong(graph: LoweringGraph, x: Value, index: Value, axis: number): Value {
+  const source = graph.expand(x, [axis]);
+  const replaced = (whole: readonly number[], part: readonly number[]) =>
+    whole.toSpliced(axis, 1, ...part);
+  return graph.emit(
+    'Gather',
+    [source.name, index.name],
+    { axis },
+    x.dtype,
+    replaced(source.shape, index.shape),
+    replaced(source.stored, index.stored),
+  );
+}
+
+/**
+ * Elements at an index for each of several axes; the index's axes come first in the result.
+ * ONNX Runtime checks every index against its own axis.
+ */
+function takeAt(
+  graph: LoweringGraph,
+  x: Value,
+  indices: readonly Value[],
+  axes: readonly number[],
+): Value {
+  const shape = indices.map((index) => index.shape).reduce(broadcastShape);
+  const columns = indices.map((index) => {
+    const wide = graph.cast(index, 'int64');
+    const extra = shape.length - wide.shape.length;
+    const aligned = graph.broadcast(
+      wide,
+      [...wide.shape].toSpliced(0, 0, ...shape.slice(0, extra)),
+      range(extra),
+    );
+    return graph.expand(
+      graph.broadcast({ ...aligned, shape }, [...shape, 1], [shape.length]),
+    );
+  });
+  const index = concatenateValues(graph, columns, shape.length);
+  const source = graph.expand(graph.transpose(x, indexedFirst(x.shape.length, axes)));
+  const rest = source.shape.slice(axes.length);
+  const names = [source.name, index.name];
+  return graph.emit('GatherND', names, {}, x.dtype, [...shape, ...rest]);
+}
+
 const gather: Lowering = (graph, [x, ...indices], { params, outputTypes }) => {
   const axes = params.axis as number[];
   const outDim = params.outDim as number;
   const { shape } = outputTypes[0]!;
-  const sizes = axes.map((axis) => x!.shape[axis]!);
-  const index = flatIndex(graph, indices, sizes);
-  const indexRank = index.shape.length;
-  const rest = range(x!.shape.length).filter((axis) => !axes.includes(axis));
-  let source = graph.expand(x!, axes);
-  let axis = axes[0]!;
-  if (axes.length > 1) {
-    source = graph.transpose(source, indexedFirst(x!.shape.length, axes));
-    const merged = [elementCount(sizes), ...rest.map((other) => x!.shape[other]!)];
-    source = graph.reshape(source, merged);
-    axis = 0;
-  }
-  const spliced = (whole: readonly number[], part: readonly number[]) =>
-    whole.toSpliced(axis, 1, ...part);
-  const taken = graph.emit(
-    'Gather',
-    [source.name, index.name],
-    { axis },
-    x!.dtype,
-    spliced(source.shape, index.shape),
-    spliced(source.stored, index.stored),
-  );
+  const indexShape = indices.map((index) => index.shape).reduce(broadcastShape);
+  const [first] = indices;
+  const single = axes.length === 1;
+  const axis = single ? axes[0]! : 0;
+  const taken = single
+    ? takeAlong(graph, x!, graph.cast(first!, 'int64'), axis)
+    : takeAt(graph, x!, indices, axes);
   // The index axes stand at `axis`; they belong at `outDim`.
-  const indexAxes = range(indexRank).map((offset) => axis + offset);
+  const indexAxes = range(indexShape.length).map((offset) => axis + offset);
   const others = range(taken.shape.length).filter((other) => !indexAxes.includes(other));
   const order = others.toSpliced(outDim, 0, ...indexAxes);
   return [{ ...graph.transpose(taken, order), shape }];

@@ -40,7 +40,7 @@ const notesSchema = z.object({
  */
 export async function readArtifact(directory: string): Promise<QuantizedModel> {
   const file = join(directory, 'config.json');
-  const { assay, architecture } = await readConfiguration(file);
+  const { assay, architecture, checkpointFormat } = await readConfiguration(file);
   const parsed = notesSchema.safeParse(assay);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
@@ -56,7 +56,6 @@ export async function readArtifact(directory: string): Promise<QuantizedModel> {
   const activations: Record<string, ActivationRange> = {};
   const transposed = transposedNames(config);
   const shapes = parameterShapes(config);
-  const checkpointFormat = architecture.quantization;
   for (const [name, shape] of Object.entries(shapes)) {
     const stem = name.replace(/\.weight$/, '');
     const about = notes.matrices[name];
@@ -102,6 +101,7 @@ export async function readArtifact(directory: string): Promise<QuantizedModel> {
 interface Configuration {
   readonly assay: unknown;
   readonly architecture: Record<string, unknown>;
+  readonly checkpointFormat: unknown;
 }
 
 /** `config.json` without what concerns the quantization, for the architecture's parser. */
@@ -122,9 +122,8 @@ async function readConfiguration(file: string): Promise<Configuration> {
     throw new InvalidFileError(file, 'file', 'JSON', (error as Error).message);
   }
   const { assay, quantization_config: quantization, ...architecture } = values ?? {};
-  const format = (quantization as { checkpoint_format?: unknown } | undefined)
-    ?.checkpoint_format;
-  return { assay, architecture: { ...architecture, quantization: format } };
+  const stated = quantization as { checkpoint_format?: unknown } | undefined;
+  return { assay, architecture, checkpointFormat: stated?.checkpoint_format };
 }
 
 async function required(

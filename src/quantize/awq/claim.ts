@@ -17,6 +17,7 @@ import {
   byteCorpus,
   spreadSamples,
   trainedSmallModel,
+  trainingSteps,
 } from '../small-language-model.ts';
 import { keepSalientColumns, scaleSalientColumns } from './baselines.ts';
 import { type ClipEffect, measureClipEffect } from './clip-effect.ts';
@@ -35,11 +36,12 @@ export const awqClaim: Claim = {
   seconds: 240,
   async run(context) {
     const corpus = await byteCorpus(context.signal);
+    const steps = trainingSteps(context.full);
     const rows: ClaimRow[] = [];
     const clips: ClipEffect[] = [];
     for (const [index, seed] of context.seeds.entries()) {
       const own = partOf(context, index, seed);
-      const plain = await trainedSmallModel(corpus, seed, context.full, own);
+      const plain = await trainedSmallModel(corpus, seed, steps, own);
       const models = { plain, twin: outlierTwin(plain, { seed }) };
       for (const [kind, model] of Object.entries(models)) {
         await measureModel(kind, model, corpus, seed, own, rows, clips);

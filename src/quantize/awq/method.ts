@@ -172,7 +172,7 @@ export const awq = defineMethod({
       changed,
       started,
       weightError: error.value(),
-      report: awqReport(config, choices, options),
+      report: awqReport(config, choices, options, matrices),
     });
   },
 });

@@ -1,22 +1,28 @@
 /** What AWQ found, for people: chosen exponents, loss curves, how much was clipped. */
 
-import { foldGroups } from '../../nn/decoder/linear-layers.ts';
+import type { QuantizedMatrix } from '../../array/quantized.ts';
+import { bitsPerWeight } from '../../array/quantizer/size.ts';
+import { foldGroups, type TapName } from '../../nn/decoder/linear-layers.ts';
 import { blockPrefix } from '../../nn/decoder/parameters.ts';
 import type { LanguageModelConfig } from '../../nn/model.ts';
 import type { BlockChoice } from './block-search.ts';
 import type { AwqOptions } from './method.ts';
 
-/** Per fold group: exponent and the loss at every grid point; groups left unscaled. */
+/** Per fold group: exponent, factors and the loss at every grid point; per layer: clips. */
 export function awqReport(
   config: LanguageModelConfig,
   choices: readonly BlockChoice[],
   options: AwqOptions,
+  matrices: Readonly<Record<string, QuantizedMatrix>>,
 ): Record<string, unknown> {
   const scales = choices.flatMap((choice, block) =>
     choice.folds.map((fold) => ({
       layers: fold.layers.map((name) => blockPrefix(config, block) + name),
+      /** What took up the inverse: the norm or linear layer before. */
+      previous: absorberOf(config, block, fold.tap),
       alpha: fold.alpha,
       losses: fold.losses,
+      factors: fold.scales,
     })),
   );
   const unscaled = options.autoScale
@@ -29,8 +35,24 @@ export function awqReport(
     scales,
     /** Layers whose input scale nothing before them can take up. */
     unscaled,
-    clipped: choices.flatMap((choice, block) =>
-      Object.keys(choice.clips).map((name) => blockPrefix(config, block) + name),
+    /** Largest magnitude that each group kept, `[outFeatures, groups]` by layer. */
+    clips: Object.fromEntries(
+      choices.flatMap((choice, block) =>
+        Object.entries(choice.clips).map(([name, limits]) => [
+          blockPrefix(config, block) + name,
+          limits,
+        ]),
+      ),
     ),
+    bitsPerWeight: bitsPerWeight(Object.values(matrices)),
   };
+}
+
+function absorberOf(
+  config: LanguageModelConfig,
+  block: number,
+  tap: TapName,
+): string | null {
+  const group = foldGroups(config).find((each) => each.tap === tap);
+  return group?.absorber ? blockPrefix(config, block) + group.absorber.weight : null;
 }

@@ -14,6 +14,7 @@ import {
   byteCorpus,
   spreadSamples,
   trainedSmallModel,
+  trainingSteps,
 } from '../small-language-model.ts';
 import { compareExecution, type ExecutionAgreement } from './execution.ts';
 import { integerModelBytes, integerQuantization } from './method.ts';
@@ -42,12 +43,13 @@ export const integerQuantizationClaim: Claim = {
   seconds: 240,
   async run(context) {
     const corpus = await byteCorpus(context.signal);
+    const steps = trainingSteps(context.full);
     const rows: ClaimRow[] = [];
     const agreements: ExecutionAgreement[] = [];
     const sizes: { stored: number; counted: number; float: number }[] = [];
     for (const [index, seed] of context.seeds.entries()) {
       const own = partOf(context, index, seed);
-      const plain = await trainedSmallModel(corpus, seed, context.full, own);
+      const plain = await trainedSmallModel(corpus, seed, steps, own);
       const models = { plain, rescaled: await rescaleQueries(plain, seed) };
       for (const [kind, model] of Object.entries(models)) {
         const measured = await measureModel(kind, model, corpus, seed, own, rows);

@@ -5,7 +5,9 @@ import { compile } from '../../array/compile.ts';
 import { fakeQuantize } from '../../array/quantizer/affine.ts';
 import { float32 } from '../../array/tensor.ts';
 import type { Traced } from '../../nn/decoder/functions.ts';
+import { memoryModel } from '../../nn/memory-model.ts';
 import { perplexity } from '../../nn/perplexity.ts';
+import { sampleConfiguration, sampleParameters } from '../../nn/sample-models.ts';
 import { parseOptions } from '../../nouns/options.ts';
 import { memoryCheckpoint, runContext } from '../../nouns/run.ts';
 import { fakeQuantizeTraced, quantizedPerplexity } from '../dequantized.ts';
@@ -85,6 +87,24 @@ it('refuses activation scales for each channel, with the reason', async () => {
   );
 });
 
+it('reports the range and the signal-to-noise ratio of every layer', async () => {
+  const ratio = async (weightBits: number): Promise<number> => {
+    const { report } = await run({ mode: 'weight-only', weightBits });
+    const table = report.layers as Record<
+      string,
+      { signalToNoise: number; high: number }
+    >;
+    expect(Object.keys(table).length).toBe(14);
+    const { high, signalToNoise } = table['model.layers.1.mlp.up_proj.weight'];
+    expect(high).toBeGreaterThan(0);
+    return signalToNoise;
+  };
+  // Each bit is worth about 6 dB.
+  const difference = (await ratio(8)) - (await ratio(4));
+  expect(difference).toBeGreaterThan(20);
+  expect(difference).toBeLessThan(29);
+});
+
 it('warns of ranges from a single sample', async () => {
   const one = {
     ...input,
@@ -157,3 +177,19 @@ it('puts traced activations on the same grid as the host', async () => {
     expect(Math.abs(value - host[index])).toBeLessThan(1e-5);
   }
 });
+
+it.each(['mistral', 'qwen2', 'qwen3', 'gpt2'] as const)(
+  'runs and trains on %s',
+  async (family) => {
+    const config = sampleConfiguration(family, { vocabularySize: 64 });
+    const model = await memoryModel(config, sampleParameters(config, 6), null);
+    const float = (await perplexity(model, ids, context)).perplexity;
+    for (const given of [{ activationBits: 16 }, { mode: 'qat', trainingSteps: 2 }]) {
+      const options = parseOptions(integerQuantization.options, given);
+      const output = await integerQuantization.run({ ...input, model }, options, context);
+      const measured = await quantizedPerplexity(output, ids, context);
+      expect(Math.abs(measured / float - 1)).toBeLessThan(0.25);
+      expect(Object.keys(output.activations)).toEqual(Object.keys(output.matrices));
+    }
+  },
+);

@@ -18,7 +18,7 @@ import {
 } from '../input.ts';
 import { selectLayers } from '../layers.ts';
 import { stageOf } from '../stages.ts';
-import { WeightError } from '../weight-error.ts';
+import { type LayerError, WeightError } from '../weight-error.ts';
 import { calibrateActivations } from './calibrate.ts';
 import { rangeRules } from './ranges.ts';
 import { trainQuantized } from './training.ts';
@@ -115,6 +115,7 @@ export const integerQuantization = defineMethod({
     const layers = selectLayers(model.config, '');
     const started = performance.now();
     const error = new WeightError();
+    const table: Record<string, LayerError> = {};
     const rounds = options.mode !== 'activation-only';
     const activations: Record<string, ActivationRange> =
       options.mode === 'weight-only'
@@ -158,7 +159,7 @@ export const integerQuantization = defineMethod({
       if (!rounds) continue;
       const weight = trained?.[layer.name] ?? original;
       const matrix = quantizeWeights(weight, options, layer.name);
-      error.add(original, matrix);
+      table[layer.name] = error.add(original, matrix);
       matrices[layer.name] = matrix;
     }
     rounding.progress({ done: 1, total: 1, label: 'quantized' });
@@ -172,6 +173,7 @@ export const integerQuantization = defineMethod({
       report: {
         mode: options.mode,
         warnings: warnings(input, options),
+        layers: table,
         integerModelBytes: integerModelBytes(matrices),
         ...(options.mode === 'qat' ? { losses } : {}),
       },

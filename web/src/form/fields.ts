@@ -121,11 +121,18 @@ export function expectation(field: Field): string {
   const { minimum, maximum, above } = field;
   if (minimum !== null && maximum !== null) {
     return above
-      ? `${noun} above ${minimum} and at most ${maximum}`
-      : `${noun} from ${minimum} to ${maximum}`;
+      ? `${noun} above ${inWords(minimum)} and at most ${inWords(maximum)}`
+      : `${noun} from ${inWords(minimum)} to ${inWords(maximum)}`;
   }
-  if (minimum !== null) return `${noun} ${above ? 'above' : 'of at least'} ${minimum}`;
-  return maximum === null ? noun : `${noun} of at most ${maximum}`;
+  if (minimum !== null) {
+    return `${noun} ${above ? 'above' : 'of at least'} ${inWords(minimum)}`;
+  }
+  return maximum === null ? noun : `${noun} of at most ${inWords(maximum)}`;
+}
+
+/** `65536` -> `65,536`. */
+function inWords(value: number): string {
+  return Math.abs(value) < 10_000 ? String(value) : value.toLocaleString('en-US');
 }
 
 function convert(field: Field, text: string): unknown {
@@ -139,10 +146,17 @@ function convert(field: Field, text: string): unknown {
         .filter((line) => line !== '');
     case 'number':
     case 'integer':
-      return convertNumber(field, Number(text.replace(',', '.')));
+      return convertNumber(field, readNumber(text));
     default:
       return text;
   }
+}
+
+/** A comma may group thousands, as the notes do, or stand for the point. */
+function readNumber(text: string): number {
+  return /^-?\d{1,3}(,\d{3})+$/.test(text)
+    ? Number(text.replaceAll(',', ''))
+    : Number(text.replace(',', '.'));
 }
 
 function convertNumber(field: Field, value: number): number | undefined {

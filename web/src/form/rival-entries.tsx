@@ -1,6 +1,8 @@
 /** The rivals of a comparison: left to Assay, or chosen one by one with their options. */
 
+import { useState } from 'react';
 import type { MethodInfo } from '../api/types.ts';
+import { count } from '../parts/format.ts';
 import {
   type DraftErrors,
   type Entry,
@@ -99,6 +101,13 @@ interface CardProps {
 
 function EntryCard(props: CardProps) {
   const { entry, position, errors, onChange, onRemove, onRepeat } = props;
+  const [open, setOpen] = useState(false);
+  // A single option more is better shown than counted.
+  const leading = entry.fields.length > 4 ? 3 : 4;
+  const more = entry.fields.slice(leading);
+  const hiddenError = more.some((field) => field.name in errors);
+  const change = (name: string, value: string | boolean) =>
+    onChange({ ...entry, draft: { ...entry.draft, [name]: value } });
   const which = ` ${entry.method.name}, rival ${position}`;
   return (
     <li className="entry">
@@ -106,13 +115,26 @@ function EntryCard(props: CardProps) {
         <legend>{entry.method.title}</legend>
         <p className="muted">{entry.method.summary}</p>
         <SchemaFields
-          fields={entry.fields}
+          fields={entry.fields.slice(0, leading)}
           draft={entry.draft}
           errors={errors}
-          onChange={(name, value) =>
-            onChange({ ...entry, draft: { ...entry.draft, [name]: value } })
-          }
+          onChange={change}
         />
+        {more.length > 0 ? (
+          <details
+            className="more-options"
+            open={open || hiddenError}
+            onToggle={(event) => setOpen(event.currentTarget.open)}
+          >
+            <summary>{count(more.length, 'more option')}</summary>
+            <SchemaFields
+              fields={more}
+              draft={entry.draft}
+              errors={errors}
+              onChange={change}
+            />
+          </details>
+        ) : null}
         <p className="entry-actions">
           <button type="button" className="quiet-button" onClick={onRepeat}>
             Repeat with other options<span className="visually-hidden">{which}</span>

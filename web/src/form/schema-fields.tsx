@@ -147,6 +147,10 @@ function rangeNote(field: Field): string {
   if (field.kind === 'list') return 'One a line.';
   const bounded = field.minimum !== null || field.maximum !== null;
   if (!bounded || (field.kind !== 'number' && field.kind !== 'integer')) return '';
+  const said = [field.minimum, field.maximum].every(
+    (bound) => bound === null || new RegExp(`\\b${bound}\\b`).test(field.description),
+  );
+  if (said) return '';
   const words = expectation(field);
   return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
 }

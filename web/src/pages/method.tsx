@@ -9,7 +9,7 @@ import { OptionReference } from '../parts/option-reference.tsx';
 import { usePageTitle } from '../parts/page.ts';
 import { SkeletonPage } from '../parts/skeleton.tsx';
 import { Snippet } from '../parts/snippet.tsx';
-import { applyCommand, leadingOptions, programFor } from '../parts/snippets.ts';
+import { exampleCommand, programFor } from '../parts/snippets.ts';
 import { NotFoundPage } from './not-found.tsx';
 
 const route = getRouteApi('/methods/$name');
@@ -52,16 +52,13 @@ export function MethodPage() {
         <h2 id="options">Options</h2>
         <OptionReference fields={fields} />
       </section>
-      <section aria-labelledby="use">
-        <h2 id="use">Use it</h2>
-        <Snippet
-          title="In a terminal"
-          code={applyCommand(method.task, method.name, leadingOptions(method))}
-        />
-        {task ? (
-          <Snippet title="In TypeScript" code={programFor(method, task.room)} />
-        ) : null}
-      </section>
+      {task ? (
+        <section aria-labelledby="use">
+          <h2 id="use">Use it</h2>
+          <Snippet title="In a terminal" code={exampleCommand(method, task)} />
+          <Snippet title="In TypeScript" code={programFor(method, task)} />
+        </section>
+      ) : null}
     </>
   );
 }

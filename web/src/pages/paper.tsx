@@ -2,7 +2,7 @@
 
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
-import { paperQuery } from '../api/queries.ts';
+import { paperQuery, taskQuery } from '../api/queries.ts';
 import type { PaperDetail } from '../api/types.ts';
 import { ClaimRunner } from '../parts/claim-runner.tsx';
 import { formatDate } from '../parts/format.ts';
@@ -11,7 +11,7 @@ import { usePageTitle } from '../parts/page.ts';
 import { PaperRail } from '../parts/paper-rail.tsx';
 import { SkeletonPage } from '../parts/skeleton.tsx';
 import { Snippet } from '../parts/snippet.tsx';
-import { applyCommand, leadingOptions, programFor } from '../parts/snippets.ts';
+import { exampleCommand, programFor } from '../parts/snippets.ts';
 import { StatusTag, VerdictTag } from '../parts/verdict.tsx';
 import { NotFoundPage } from './not-found.tsx';
 
@@ -85,11 +85,11 @@ function NotBuilt() {
 }
 
 function UseIt({ paper }: { readonly paper: PaperDetail }) {
-  const commands = paper.methods.map((method) =>
-    applyCommand(method.task, method.name, leadingOptions(method)),
-  );
+  const name = paper.methods[0]?.task;
+  const { data: task } = useQuery({ ...taskQuery(name ?? ''), enabled: Boolean(name) });
+  if (!task) return null;
+  const commands = paper.methods.map((method) => exampleCommand(method, task));
   const reproduce = paper.experiment ? [`assay reproduce ${paper.slug}`] : [];
-  const task = paper.methods[0]?.task;
   return (
     <section aria-labelledby="use">
       <h2 id="use">Use it</h2>
@@ -98,15 +98,13 @@ function UseIt({ paper }: { readonly paper: PaperDetail }) {
         <Snippet
           key={method.name}
           title="In TypeScript"
-          code={programFor(method, paper.room)}
+          code={programFor(method, task)}
         />
       ))}
       <p className="actions">
-        {task ? (
-          <Link to="/compare" search={{ task }} className="button">
-            Compare on your model
-          </Link>
-        ) : null}
+        <Link to="/compare" search={{ task: task.name }} className="button">
+          Compare on your own input
+        </Link>
         {paper.methods.map((method) => (
           <Link
             key={method.name}

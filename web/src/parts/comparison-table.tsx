@@ -31,7 +31,10 @@ export function ComparisonTable(props: Props) {
   const best = bestValues(props.rows, metrics);
   const telling = tellingOptions(props.rows);
   const chosen = recommendation ? rowKey(recommendation) : null;
-  const width = metrics.length + 1 + (compact ? 0 : 2) + (detail ? 1 : 0);
+  // Some tasks measure the time themselves.
+  const showTime = !compact && metrics.every((metric) => metric.unit !== 's');
+  const width =
+    metrics.length + 1 + (showTime ? 1 : 0) + (compact ? 0 : 1) + (detail ? 1 : 0);
 
   const sortBy = (metric: string) =>
     setOrder((last) => {
@@ -55,15 +58,15 @@ export function ComparisonTable(props: Props) {
                 onSort={compact ? undefined : () => sortBy(metric.name)}
               />
             ))}
+            {showTime ? (
+              <th scope="col" className="number">
+                Time
+              </th>
+            ) : null}
             {compact ? null : (
-              <>
-                <th scope="col" className="number">
-                  Time
-                </th>
-                <th scope="col" className="number">
-                  Memory
-                </th>
-              </>
+              <th scope="col" className="number">
+                Memory
+              </th>
             )}
             {detail ? (
               <th scope="col">
@@ -98,11 +101,13 @@ export function ComparisonTable(props: Props) {
                       </td>
                     ))
                   )}
+                  {showTime ? (
+                    <td className="number">{formatSeconds(row.seconds)}</td>
+                  ) : null}
                   {compact ? null : (
-                    <>
-                      <td className="number">{formatSeconds(row.seconds)}</td>
-                      <td className="number">{formatBytes(row.peakBytes)}</td>
-                    </>
+                    <td className="number">
+                      {row.peakBytes > 0 ? formatBytes(row.peakBytes) : '–'}
+                    </td>
                   )}
                   {detail ? (
                     <td className="row-action">
@@ -144,10 +149,12 @@ interface HeadProps {
 
 function MetricHead({ metric, order, onSort }: HeadProps) {
   const direction = order?.descending ? 'descending' : 'ascending';
+  // A short head is not worth a second line.
+  const space = metric.title.length + metric.unit.length < 13 ? '\u00a0' : ' ';
   const name = (
     <>
-      {metric.title}
-      {metric.unit ? <span className="unit">, {metric.unit}</span> : null}
+      {metric.unit ? `${metric.title},${space}` : metric.title}
+      {metric.unit ? <span className="unit">{metric.unit}</span> : null}
     </>
   );
   const hint = `${metric.description} ${metric.better === 'lower' ? 'Lower' : 'Higher'} is better.`;
@@ -188,8 +195,8 @@ function MethodCell({
     <>
       <Link to="/methods/$name" params={{ name: row.method }} className="method-name">
         {row.method}
-      </Link>
-      {options ? <span className="method-options">{options}</span> : null}
+      </Link>{' '}
+      {options ? <span className="method-options">{options}</span> : null}{' '}
       {recommended ? (
         <span className={compact ? 'visually-hidden' : 'tag tag-runs'}>Recommended</span>
       ) : null}

@@ -3,12 +3,13 @@
 import type { Metric, Options } from '../api/types.ts';
 import { labelOf } from '../form/fields.ts';
 
-/** `1234.5` with two digits -> `1,234.50`. */
+/** `-1234.5` with two digits -> `−1,234.50`. */
 export function formatNumber(value: number, digits: number): string {
-  return value.toLocaleString('en-US', {
+  const text = value.toLocaleString('en-US', {
     minimumFractionDigits: digits,
     maximumFractionDigits: digits,
   });
+  return text.replace('-', '−');
 }
 
 /** A value of a metric without its unit, a dash when there is none. */
@@ -120,4 +121,12 @@ function formatOption(name: string, value: unknown): string {
   if (value === true) return label;
   if (value === false) return `no ${label}`;
   return `${label} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`;
+}
+
+/** `/home/me/models/tiny/` -> `tiny`. */
+export function lastPart(path: string): string | undefined {
+  return path
+    .split(/[\\/]/)
+    .filter((part) => part !== '' && part !== '.')
+    .at(-1);
 }

@@ -32,7 +32,9 @@ export function JobProgress({ job }: { readonly job: JobItem }) {
       <div className="progress-foot">
         <span>
           {isActive(job) && progress && progress.secondsLeft !== null
-            ? `${formatAbout(progress.secondsLeft)} left`
+            ? progress.secondsLeft === 0
+              ? 'Almost done'
+              : `${formatAbout(progress.secondsLeft)} left`
             : ''}
           {metrics.map(([name, value]) => (
             <span key={name} className="progress-metric">
@@ -75,7 +77,8 @@ export function percentDone(job: JobItem): number {
   if (job.state === 'done') return 100;
   const { progress } = job;
   if (!progress || progress.total <= 0) return 0;
-  return Math.min(100, Math.floor((100 * progress.done) / progress.total));
+  // All work may be counted before the result is stored.
+  return Math.min(99, Math.floor((100 * progress.done) / progress.total));
 }
 
 function progressLabel(job: JobItem): string {

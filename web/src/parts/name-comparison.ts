@@ -2,6 +2,7 @@
 
 import type { ComparisonRequest, TaskInfo } from '../api/types.ts';
 import { readFields } from '../form/fields.ts';
+import { lastPart } from './format.ts';
 
 interface Named {
   readonly title: string;
@@ -13,7 +14,6 @@ export function nameComparison(comparison: Named, task: TaskInfo | undefined): s
   if (!task) return comparison.title;
   const first = readFields(task.inputs)[0];
   const value = first ? (comparison.request.inputs[first.name] ?? first.default) : null;
-  return typeof value === 'string' && value !== ''
-    ? `${task.title}: ${value}`
-    : task.title;
+  const name = typeof value === 'string' ? lastPart(value) : undefined;
+  return name ? `${task.title}: ${name}` : task.title;
 }

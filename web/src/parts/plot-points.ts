@@ -94,7 +94,7 @@ export function plotLabels(points: readonly PlotPoint[], area: PlotArea): PlotLa
         const otherStart = label.anchor === 'end' ? label.left - otherWidth : label.left;
         return covers(otherStart + otherWidth / 2, label.top - 4, otherWidth / 2);
       });
-    if (hides) continue;
+    if (hides || start < 0) continue;
     labels.push({
       key: point.key,
       text: point.name,

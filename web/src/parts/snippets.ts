@@ -2,15 +2,16 @@
 
 import type { MethodInfo, Options, TaskInfo } from '../api/types.ts';
 import { flagOf, readFields } from '../form/fields.ts';
+import { lastPart } from './format.ts';
 
 /** The command that applies a method; its words are folded as a shell wants it. */
-export function applyCommand(
+function applyCommand(
   task: string,
   method: string,
   flags: Options,
-  input = './model',
+  input: string,
 ): string {
-  const output = `./${lastPart(input)}-${method}`;
+  const output = `./${lastPart(input) ?? 'model'}-${method}`;
   return folded([
     `assay ${task} ${quoted(input)}`,
     `--method ${method}`,
@@ -40,11 +41,11 @@ export function artifactCommand(
     ...(request.seed ? { seed: request.seed } : {}),
     ...(isDefaultFormat(task, request.formats) ? {} : { format: request.formats }),
   };
-  return applyCommand(task.name, method.name, flags, input ? String(input) : undefined);
+  return applyCommand(task.name, method.name, flags, String(input || './input'));
 }
 
 /** The option a reader is most likely to change: the first that has a default. */
-export function leadingOptions(method: MethodInfo): Options {
+function leadingOptions(method: MethodInfo): Options {
   const field = readFields(method.options).find(
     (candidate) => candidate.default !== null && candidate.kind !== 'boolean',
   );
@@ -52,19 +53,30 @@ export function leadingOptions(method: MethodInfo): Options {
 }
 
 /** A program that applies a method of a room and measures what came out. */
-export function programFor(method: MethodInfo, room: string): string {
+export function programFor(method: MethodInfo, task: TaskInfo): string {
   const name = camelCase(method.name);
+  const input = firstInput(task);
   const options = Object.entries(leadingOptions(method))
     .map(([option, value]) => `${option}: ${JSON.stringify(value)}`)
     .join(', ');
   return `import { runContext } from 'assay';
-import { ${name}, task } from 'assay/${room}';
+import { ${name}, task } from 'assay/${task.room}';
 
 const context = runContext({ seed: 0 });
-const input = await task.load(task.inputs.parse({ model: './model' }), context);
+const input = await task.load(task.inputs.parse({ ${input}: './${input}' }), context);
 const options = ${name}.options.parse({ ${options} });
 const output = await ${name}.run(input, options, context);
 console.log(await task.evaluate(input, output, context));`;
+}
+
+/** The command that applies a method to something of the reader's. */
+export function exampleCommand(method: MethodInfo, task: TaskInfo): string {
+  const input = `./${firstInput(task)}`;
+  return applyCommand(task.name, method.name, leadingOptions(method), input);
+}
+
+function firstInput(task: TaskInfo): string {
+  return readFields(task.inputs)[0]?.name ?? 'input';
 }
 
 /** Values that are not the defaults of their fields. */
@@ -115,13 +127,4 @@ function flagText(name: string, value: unknown): string {
 /** Quoted for a POSIX shell where needed. */
 function quoted(text: string): string {
   return /^[\w./:=,@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-}
-
-function lastPart(path: string): string {
-  return (
-    path
-      .split('/')
-      .filter((part) => part !== '' && part !== '.')
-      .at(-1) ?? 'model'
-  );
 }

@@ -1,6 +1,6 @@
 /** ONNX directories: what is written, and that ONNX Runtime runs it as transformers.js would. */
 
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -83,6 +83,13 @@ describe('ONNX directories', () => {
       expect(written.includes(join('onnx', 'model.onnx_data'))).toBe(largestFile === 0);
       expect(labels.length).toBeGreaterThan(20);
       expect(labels.every((label) => label.startsWith('true writing '))).toBe(true);
+      const configuration = JSON.parse(
+        await readFile(join(target, 'config.json'), 'utf8'),
+      );
+      expect(configuration.model_type).toBe('qwen2');
+      expect(configuration['transformers.js_config']).toEqual(
+        largestFile > 0 ? undefined : { use_external_data_format: { 'model.onnx': 1 } },
+      );
       const path = join(target, 'onnx', 'model.onnx');
       const received = Float32Array.from(await exchanged(path, model.config));
       const expected = (await referenceLogits(model, ids)).data;
