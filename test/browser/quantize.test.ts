@@ -22,7 +22,7 @@ it.skipIf(!runs || (!ships && !existsSync(stories)))(
     const { page, complaints } = await openPage(browser, server.url);
     try {
       await page.goto('/compare?task=quantize');
-      await page.getByLabel('Model').fill(model);
+      await page.getByRole('textbox', { name: 'Model', exact: true }).fill(model);
       await page.getByLabel('Evaluation tokens').fill('512');
       await page.getByLabel('Methods and options of my choice').check();
       const remove = page.getByRole('button', { name: /^Remove integer-quantization/ });
