@@ -29,8 +29,9 @@ it.skipIf(!runs || (!ships && !existsSync(stories)))(
       if (await remove.isVisible()) await remove.click();
       await page.getByRole('button', { name: 'Run the comparison' }).click();
       await page.waitForURL(/\/compare\/[0-9a-f]{64}$/, { timeout: 180_000 });
-      const methods = await page.locator('.method-name').allTextContents();
-      expect(methods).toEqual(['untouched', 'round-to-nearest', 'awq']);
+      await expect
+        .poll(() => page.locator('.method-name').allTextContents())
+        .toEqual(['untouched', 'round-to-nearest', 'awq']);
       expect(await page.locator('.row-error').count()).toBe(0);
       await page.locator('.advice-given, .advice').first().waitFor();
       await page.getByRole('img', { name: /^awq: size/ }).waitFor();
