@@ -33,7 +33,7 @@ export const awqClaim: Claim = {
     '3 bits loses where a model has outlier channels, and keeping 1 % of the columns in ' +
     'float16 helps only when activations choose them.',
   seeds: [0, 1, 2],
-  seconds: 240,
+  seconds: 120,
   async run(context) {
     const corpus = await byteCorpus(context.signal);
     const steps = trainingSteps(context.full);

@@ -40,7 +40,7 @@ export const integerQuantizationClaim: Claim = {
     'to the float model, also where the ranges of channels vary so much that one scale for ' +
     'a layer fails; training through the rounding repairs what rounding alone breaks.',
   seeds: [0, 1, 2],
-  seconds: 240,
+  seconds: 120,
   async run(context) {
     const corpus = await byteCorpus(context.signal);
     const steps = trainingSteps(context.full);
