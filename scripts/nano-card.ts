@@ -85,7 +85,8 @@ A model of one's own with the same options: \`assay train lm TEXT... -o OUT\` wi
 \`--steps ${options.steps} --decay ${options.decay} --warmup ${options.warmup} --learning-rate ${options.learningRate} --batch ${options.batch}\`; the rest are its defaults.
 
 \`training.json\` beside this file holds every option, the losses on the way and the hash of the
-texts. The same seed on the same text gives the same bits with as many threads.
+texts. The run was stopped and taken up from its checkpoints several times; tests hold resumed
+runs to the bits of uninterrupted ones, this long run itself was made once.
 
 ## Licence
 
