@@ -28,6 +28,9 @@ export interface Inspector {
 
 type LossParts = readonly { readonly loss: number; readonly count: number }[];
 
+/** Partial outputs held at once: rows are taken in chunks of this many bytes. */
+const partialBytes = 2 ** 26;
+
 const inspectors = new Map<string, Inspector>();
 
 /** The compiled functions of a configuration, made once a process. */
@@ -127,7 +130,8 @@ function createInspector(config: LanguageModelConfig, threads: number): Inspecto
       }
       return async (difference) => {
         const rows = difference.length / inputs;
-        const chunk = rows % 256 === 0 ? 256 : 64;
+        const most = Math.floor(partialBytes / (4 * groups * tokens));
+        const chunk = Math.min(rows, Math.max(1, most));
         const errors = new Float32Array(rows * groups);
         for (let first = 0; first < rows; first += chunk) {
           const count = Math.min(chunk, rows - first);
