@@ -81,6 +81,9 @@ ${rows.join('\n')}
 ${record.command}
 \`\`\`
 
+A model of one's own with the same options: \`assay train lm TEXT... -o OUT\` with the flags
+\`--steps ${options.steps} --decay ${options.decay} --warmup ${options.warmup} --learning-rate ${options.learningRate} --batch ${options.batch}\`; the rest are its defaults.
+
 \`training.json\` beside this file holds every option, the losses on the way and the hash of the
 texts. The same seed on the same text gives the same bits with as many threads.
 

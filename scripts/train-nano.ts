@@ -146,7 +146,6 @@ const record = {
     hash: sha256(training.map(sha256).join()),
   },
   tokensSeen: options.steps * options.batch * options.context,
-  seconds: Math.round(seconds),
   history: trained.history,
   heldOut: measured,
 };

@@ -80,7 +80,7 @@ export async function openPage(
   const complaints: string[] = [];
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') {
-      complaints.push(`${page.url()}: ${message.text()}`);
+      complaints.push(`${page.url()}: ${message.text()} ${message.location().url}`);
     }
   });
   page.on('pageerror', (error) => complaints.push(`${page.url()}: ${error.message}`));

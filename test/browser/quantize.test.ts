@@ -22,15 +22,16 @@ it.skipIf(!runs || (!ships && !existsSync(stories)))(
     const { page, complaints } = await openPage(browser, server.url);
     try {
       await page.goto('/compare?task=quantize');
-      await page.getByLabel('Model').fill(model);
+      await page.getByRole('textbox', { name: 'Model', exact: true }).fill(model);
       await page.getByLabel('Evaluation tokens').fill('512');
       await page.getByLabel('Methods and options of my choice').check();
       const remove = page.getByRole('button', { name: /^Remove integer-quantization/ });
       if (await remove.isVisible()) await remove.click();
       await page.getByRole('button', { name: 'Run the comparison' }).click();
       await page.waitForURL(/\/compare\/[0-9a-f]{64}$/, { timeout: 180_000 });
-      const methods = await page.locator('.method-name').allTextContents();
-      expect(methods).toEqual(['untouched', 'round-to-nearest', 'awq']);
+      await expect
+        .poll(() => page.locator('.method-name').allTextContents())
+        .toEqual(['untouched', 'round-to-nearest', 'awq']);
       expect(await page.locator('.row-error').count()).toBe(0);
       await page.locator('.advice-given, .advice').first().waitFor();
       await page.getByRole('img', { name: /^awq: size/ }).waitFor();

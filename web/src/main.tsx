@@ -12,12 +12,18 @@ const client = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 10_000,
-      // What the server refused, it will refuse again; only a lost connection may heal.
-      retry: (failures, error) =>
-        failures < 2 && error instanceof ApiFailure && error.status === 0,
+      // What the server refused, it will refuse again; lost connections and faults may heal.
+      retry: (failures, error) => failures < 2 && mayHeal(error),
+      retryOnMount: (query) => mayHeal(query.state.error),
+      refetchOnWindowFocus: (query) =>
+        query.state.error === null || mayHeal(query.state.error),
     },
   },
 });
+
+function mayHeal(error: unknown): boolean {
+  return error instanceof ApiFailure && (error.status === 0 || error.status >= 500);
+}
 
 createRoot(document.getElementById('root')!).render(
   <StrictMode>

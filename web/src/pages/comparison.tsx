@@ -41,6 +41,11 @@ function JobPage({ id }: { readonly id: string }) {
     ...taskQuery(job?.kind === 'comparison' ? job.request.task : ''),
     enabled: job?.kind === 'comparison',
   });
+  // The live page stays until the stored one can take its place at once.
+  const stored = useQuery({
+    ...resultQuery(job?.result ?? ''),
+    enabled: Boolean(job?.result),
+  });
   const title = job?.kind === 'comparison' ? nameComparison(job, task.data) : job?.title;
   usePageTitle(title);
   if (isNotFound(error)) return <NotFoundPage what="There is no such comparison." />;
@@ -49,7 +54,7 @@ function JobPage({ id }: { readonly id: string }) {
   if (job.kind === 'claim') {
     return <Navigate to="/papers/$slug" params={{ slug: job.request.paper }} replace />;
   }
-  if (job.state === 'done' && job.result) {
+  if (job.state === 'done' && job.result && !stored.isPending) {
     return <Navigate to="/compare/$id" params={{ id: job.result }} replace />;
   }
   return (
@@ -58,7 +63,11 @@ function JobPage({ id }: { readonly id: string }) {
         title={title ?? job.title}
         crumb={job.kind === 'comparison' ? 'Compare' : 'Artifact'}
       />
-      {isActive(job) ? <JobProgress job={job} /> : <Ended job={job} />}
+      {isActive(job) || job.state === 'done' ? (
+        <JobProgress job={job} />
+      ) : (
+        <Ended job={job} />
+      )}
       {task.data ? (
         <Measured rows={job.rows} task={task.data} recommendation={null} />
       ) : null}
