@@ -38,6 +38,7 @@ export function buildFrontEnd(node) {
   const result = spawnSync(node, [vite, 'build', 'web', '--logLevel', 'error'], {
     cwd: root,
     stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, NODE_ENV: 'production' },
   });
   if (result.status !== 0) fail('the front end did not build; see the lines above');
   mkdirSync(output, { recursive: true });

@@ -1,6 +1,6 @@
 /** Tests of the feed: paging, filters, verdicts, and search in memory and in the database. */
 
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { registry } from '../../test/rooms/guess.ts';
 import { addDatabase, temporaryHome } from '../../test/rooms/home.ts';
 import { papers } from '../../test/rooms/papers.ts';
@@ -9,6 +9,9 @@ import { openLab } from '../lab/lab.ts';
 import { createFeed, type FeedQuery } from './feed.ts';
 import { searchInMemory } from './memory-search.ts';
 import { searchPapers, storePapers } from './paper-table.ts';
+
+// Opening the embedded database takes long on a busy machine.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 async function open() {
   const lab = await openLab({

@@ -56,8 +56,9 @@ export async function applyMethod(request: ApplyRequest): Promise<Artifact> {
   const inputs = parseOptions(task.inputs, request.inputs);
   const options = parseOptions(method.options, request.options);
   const formats = checkFormats(task, request.formats);
-  const hashes = await hashInputs(inputs, context.signal);
+  const given = await hashInputs(inputs, context.signal);
   const input: unknown = await task.load(inputs, context);
+  const hashes = { ...given, ...task.hashes?.(input) };
   estimateRun(method, input, options);
   const { value, seconds, peakBytes } = await measure(() =>
     method.run(input, options, context),

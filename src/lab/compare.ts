@@ -32,6 +32,8 @@ export interface CompareRequest {
   readonly budget?: Readonly<Record<string, unknown>> | undefined;
   readonly context: RunContext;
   readonly onRow?: (row: ComparisonRow) => void;
+  /** Gets the hashes that the task gives for what it opened. */
+  readonly onHashes?: (hashes: Readonly<Record<string, string>>) => void;
 }
 
 /** A rival with its options checked and completed by their defaults. */
@@ -54,6 +56,7 @@ export async function compare(request: CompareRequest): Promise<Comparison> {
   if (request.candidates) request.candidates.map((each) => rivalOf(registry, task, each));
   context.progress({ done: 0, total: 1, label: 'opening the input' });
   const input: unknown = await task.load(inputs, context);
+  request.onHashes?.(task.hashes?.(input) ?? {});
   const rivals = (request.candidates ?? task.candidates(input)).map((each) =>
     rivalOf(registry, task, each),
   );

@@ -30,6 +30,8 @@ export interface Execution {
   readonly work: Work;
   readonly threads: number;
   readonly signal: AbortSignal;
+  /** The caller clears the checkpoint once it has noted the result. */
+  readonly keepCheckpoint?: boolean;
   progress(update: Progress): void;
   row(row: ComparisonRow): void;
 }
@@ -41,14 +43,15 @@ export interface Executed {
 }
 
 /**
- * Runs the work and stores the result as a file. The checkpoint stays until the caller has
- * noted the result, so that a crash in between neither loses nor repeats work.
+ * Runs the work and stores the result as a file. With `keepCheckpoint` the checkpoint stays
+ * until the caller has noted the result, so that a crash in between neither loses nor repeats
+ * work when the same job is taken up again.
  */
 export async function execute(execution: Execution): Promise<Executed> {
   const { home, work, registry, signal } = execution;
   const startedAt = new Date();
   const seed = seedOf(work);
-  const hashes =
+  const hashes: Record<string, string> =
     work.kind === 'claim'
       ? {}
       : await hashInputs(parsedInputs(registry, work.request), signal);
@@ -61,9 +64,9 @@ export async function execute(execution: Execution): Promise<Executed> {
   };
   const runFingerprint = fingerprint(identity);
   const checkpoint = openCheckpoint(home, runFingerprint);
-  const earlier = await earlierResult(home, checkpoint);
+  const earlier = await earlierResult(execution, checkpoint);
   if (earlier !== undefined) return { result: earlier, checkpoint: runFingerprint };
-  const outcome = await produce(execution, checkpoint, seed);
+  const outcome = await produce(execution, checkpoint, seed, hashes);
   const finishedAt = new Date();
   const result = await writeResult(home, {
     ...outcome,
@@ -78,14 +81,21 @@ export async function execute(execution: Execution): Promise<Executed> {
     finishedAt: finishedAt.toISOString(),
     seconds: (finishedAt.getTime() - startedAt.getTime()) / 1000,
   });
-  await writeJsonPiece(checkpoint, resultKey, result);
+  if (execution.keepCheckpoint) {
+    const note: ResultNote = { job: execution.job, result };
+    await writeJsonPiece(checkpoint, resultKey, note);
+  } else {
+    await checkpoint.clear();
+  }
   return { result, checkpoint: runFingerprint };
 }
 
+/** Does the work, and completes the hashes by what the task says it opened. */
 async function produce(
   execution: Execution,
   checkpoint: StoredCheckpoint,
   seed: number,
+  hashes: Record<string, string>,
 ): Promise<Outcome> {
   const { registry, work, home, job, threads, signal } = execution;
   const progress = (update: Progress) => execution.progress(update);
@@ -94,7 +104,8 @@ async function produce(
     case 'comparison': {
       const { request, kind } = work;
       const onRow = (row: ComparisonRow) => execution.row(row);
-      const result = await compare({ registry, ...request, context, onRow });
+      const onHashes = (opened: object) => void Object.assign(hashes, opened);
+      const result = await compare({ registry, ...request, context, onRow, onHashes });
       return { kind, request, result };
     }
     case 'claim': {
@@ -109,19 +120,26 @@ async function produce(
       // Left by an attempt that crashed before its result was stored.
       await rm(directory, { recursive: true, force: true });
       const artifact = await applyMethod({ registry, ...request, directory, context });
+      Object.assign(hashes, artifact.recipe.hashes);
       return { kind, request, result: { ...artifact, directory: job } };
     }
   }
 }
 
+/** Says in the checkpoint that a job has come to its end. */
+interface ResultNote {
+  readonly job: string;
+  readonly result: string;
+}
+
 async function earlierResult(
-  home: string,
+  { home, job }: Execution,
   checkpoint: StoredCheckpoint,
 ): Promise<string | undefined> {
-  const stored = await readJsonPiece(checkpoint, resultKey);
-  if (typeof stored !== 'string') return undefined;
-  return readResult(home, stored).then(
-    () => stored,
+  const note = (await readJsonPiece(checkpoint, resultKey)) as ResultNote | undefined;
+  if (note?.job !== job) return undefined;
+  return readResult(home, note.result).then(
+    () => note.result,
     () => undefined,
   );
 }

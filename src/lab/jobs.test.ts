@@ -3,11 +3,14 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { registry } from '../../test/rooms/guess.ts';
 import { addDatabase, temporaryHome } from '../../test/rooms/home.ts';
 import { isFinished, type Job, type Work } from './job.ts';
 import { type Lab, openLab } from './lab.ts';
+
+// Opening the embedded database takes long on a busy machine.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const registryUrl = new URL('../../test/rooms/guess.ts', import.meta.url);
 

@@ -21,6 +21,7 @@ function execution(home: string, work: Work, signal = new AbortController().sign
     work,
     threads: 1,
     signal,
+    keepCheckpoint: true,
     progress: (_: Progress) => {},
     row: () => {},
   };
@@ -39,7 +40,7 @@ describe('stored results', () => {
     expect(sha256(bytes)).toBe(result);
     const stored = await readResult(home, result);
     expect(stored).toMatchObject({ id: result, kind: 'comparison', seed: 3 });
-    expect(stored.hashes.text).toMatch(/^[0-9a-f]{64}$/);
+    expect(stored.hashes).toEqual({ text: sha256('abc') });
     expect(stored.versions.node).toBe(process.versions.node);
     expect(stored.versions.onnxruntime).toMatch(/^\d+\.\d+/);
     expect(stored.versions['jax-js']).toMatch(/^\d+\.\d+/);
@@ -70,10 +71,14 @@ describe('stored results', () => {
     const first = await execute(execution(home, comparison));
     const second = await execute(execution(home, comparison));
     expect(second).toEqual(first);
+    const other = await execute({ ...execution(home, comparison), job: 'another' });
+    expect(other.result).not.toBe(first.result);
     await openCheckpoint(home, first.checkpoint).clear();
     const third = await execute(execution(home, comparison));
     expect(third.checkpoint).toBe(first.checkpoint);
     expect(third.result).not.toBe(first.result);
+    await execute({ ...execution(home, comparison), job: 'last', keepCheckpoint: false });
+    expect(await readdir(join(home, 'work'))).toEqual([]);
   });
 
   it('change their fingerprint with the content of an input, not with its path', async () => {

@@ -35,6 +35,7 @@ async function start(message: Extract<WorkerRequest, { type: 'start' }>): Promis
       work,
       threads,
       signal: cancelled.signal,
+      keepCheckpoint: true,
       progress: throttled((progress) => void report({ type: 'progress', progress })),
       row: (row) => void report({ type: 'row', row }),
     });

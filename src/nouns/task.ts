@@ -74,6 +74,11 @@ export interface Task<
   readonly formats: readonly ArtifactFormat[];
   /** Opens the user's files. */
   load(inputs: z.output<Inputs>, context: RunContext): Promise<Input>;
+  /**
+   * SHA-256 of what was really opened, by name of the input. Needed where a value alone does
+   * not name its content, such as a default; paths are hashed without it.
+   */
+  hashes?(input: Input): Readonly<Record<string, string>>;
   /** Rivals of a default comparison, the untouched input not included. */
   candidates(input: Input): readonly Candidate[];
   /** Measures an output, or the untouched input when `output` is undefined (the reference row). */

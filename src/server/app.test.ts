@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { z } from 'zod';
 import { registry } from '../../test/rooms/guess.ts';
 import { addDatabase, sharedHome } from '../../test/rooms/home.ts';
@@ -12,6 +12,9 @@ import { endpoints } from './endpoints.ts';
 import * as schema from './schema.ts';
 import { isOwnHost } from './security.ts';
 import { type StartedServer, startServer } from './start.ts';
+
+// Opening the embedded database takes long on a busy machine.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 let server: StartedServer;
 

@@ -5,10 +5,13 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { registry } from '../../test/rooms/guess.ts';
 import { addDatabase, temporaryHome } from '../../test/rooms/home.ts';
 import { startServer } from './start.ts';
+
+// Opening the embedded database takes long on a busy machine.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const common = { registry, databaseUrl: '', port: 0 };
 

@@ -60,6 +60,7 @@ const task = defineTask({
     if (content === '') throw new InvalidInputError('text', 'some letters', 'none');
     return { text: content };
   },
+  hashes: ({ text }: Input) => ({ text: sha256(text) }),
   candidates: () => [
     { method: 'copy', options: {} },
     { method: 'shift', options: { by: 1 } },

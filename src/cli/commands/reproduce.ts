@@ -76,10 +76,7 @@ export async function reproduceCommand(
     return 0;
   }
   terminal.print(claimTable(result));
-  const verdict = result.holds
-    ? 'The claim holds here.'
-    : 'The claim does not hold here.';
-  terminal.print(`\n${verdict} ${duration(result.seconds)}.`);
+  terminal.print(`It took ${duration(result.seconds)}.`);
   terminal.log(`stored as ${id}`);
   return 0;
 }

@@ -2,12 +2,15 @@
 
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { testDatabase } from '../../../test/rooms/database-contract.ts';
 import { addDatabase, sharedHome, temporaryHome } from '../../../test/rooms/home.ts';
 import type { Database } from './database.ts';
 import { openEmbedded } from './embedded.ts';
 import { openDatabase } from './open.ts';
+
+// Opening the embedded database takes long on a busy machine.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 async function directory(): Promise<string> {
   return join(await addDatabase(await temporaryHome()), 'database');
