@@ -104,7 +104,7 @@ export const awq = defineMethod({
     const clip = 2 * weightCount(layers) * clipTokens * steps;
     const features = 4 * config.hiddenSize + 2 * config.intermediateSize;
     return {
-      seconds: rounding.seconds + (passes * forward + clip) / 50e9 + 0.5,
+      seconds: rounding.seconds + (passes * forward + clip) / 100e9 + 0.5,
       bytes: rounding.bytes + samples * length * features * 4,
     };
   },
