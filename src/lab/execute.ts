@@ -20,7 +20,7 @@ import { fingerprint } from './fingerprint.ts';
 import { hashInputs } from './input-hashes.ts';
 import { titleOf, type Work } from './job.ts';
 import { reproduce } from './reproduce.ts';
-import { type Outcome, readResult, writeResult } from './results.ts';
+import { type Outcome, readResult, type StoredResult, writeResult } from './results.ts';
 
 export interface Execution {
   readonly registry: Registry;
@@ -65,7 +65,11 @@ export async function execute(execution: Execution): Promise<Executed> {
   const runFingerprint = fingerprint(identity);
   const checkpoint = openCheckpoint(home, runFingerprint);
   const earlier = await earlierResult(execution, checkpoint);
-  if (earlier !== undefined) return { result: earlier, checkpoint: runFingerprint };
+  if (earlier !== undefined) {
+    const rows = earlier.kind === 'comparison' ? earlier.result.rows : [];
+    for (const row of rows) execution.row(row);
+    return { result: earlier.id, checkpoint: runFingerprint };
+  }
   const outcome = await produce(execution, checkpoint, seed, hashes);
   const finishedAt = new Date();
   const result = await writeResult(home, {
@@ -135,13 +139,10 @@ interface ResultNote {
 async function earlierResult(
   { home, job }: Execution,
   checkpoint: StoredCheckpoint,
-): Promise<string | undefined> {
+): Promise<StoredResult | undefined> {
   const note = (await readJsonPiece(checkpoint, resultKey)) as ResultNote | undefined;
   if (note?.job !== job) return undefined;
-  return readResult(home, note.result).then(
-    () => note.result,
-    () => undefined,
-  );
+  return readResult(home, note.result).catch(() => undefined);
 }
 
 function seedOf(work: Work): number {

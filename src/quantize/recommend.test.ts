@@ -46,14 +46,14 @@ it('takes the lowest perplexity when all are worse than that', () => {
 it('takes the smallest within an increase, the most accurate within a size', () => {
   expect(choose({ maxPerplexityIncrease: 1 })!.method).toBe('three');
   expect(choose({ maxPerplexityIncrease: 0.05 })!.method).toBe('eight');
-  expect(choose({ maxSizeMegabytes: 3 })!.method).toBe('four');
-  expect(choose({ maxSizeMegabytes: 1.2 })!.method).toBe('two');
-  expect(choose({ maxSizeMegabytes: 3, maxPerplexityIncrease: 25 })!.method).toBe('two');
+  expect(choose({ maxSize: 3 })!.method).toBe('four');
+  expect(choose({ maxSize: 1.2 })!.method).toBe('two');
+  expect(choose({ maxSize: 3, maxPerplexityIncrease: 25 })!.method).toBe('two');
 });
 
 it('recommends nothing when nothing fits', () => {
-  expect(choose({ maxSizeMegabytes: 0.5 })).toBeNull();
+  expect(choose({ maxSize: 0.5 })).toBeNull();
   expect(choose({ maxPerplexityIncrease: 0.001 })).toBeNull();
-  expect(choose({ maxSizeMegabytes: 1.2, maxPerplexityIncrease: 1 })).toBeNull();
+  expect(choose({ maxSize: 1.2, maxPerplexityIncrease: 1 })).toBeNull();
   expect(choose({}, [rows[0], failed])).toBeNull();
 });

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { ComparisonRow, Recommendation } from '../nouns/task.ts';
 
 export const quantizeBudget = z.object({
-  maxSizeMegabytes: z
+  maxSize: z
     .number()
     .positive()
     .nullable()
@@ -42,28 +42,25 @@ export function recommendQuantization(
       Number.isFinite(row.metrics.size) &&
       Number.isFinite(row.metrics.perplexity),
   );
-  const { maxSizeMegabytes, maxPerplexityIncrease } = budget;
+  const { maxSize, maxPerplexityIncrease } = budget;
   const fits = measured.filter(
     ({ metrics }) =>
-      (maxSizeMegabytes === null || metrics.size <= maxSizeMegabytes) &&
+      (maxSize === null || metrics.size <= maxSize) &&
       (maxPerplexityIncrease === null ||
         metrics.perplexityIncrease <= maxPerplexityIncrease),
   );
   if (maxPerplexityIncrease !== null) {
     const chosen = smallest(fits);
     if (!chosen) return null;
-    const within =
-      maxSizeMegabytes === null ? '' : ` and fits into ${maxSizeMegabytes} MB`;
+    const within = maxSize === null ? '' : ` and fits into ${maxSize} MB`;
     return because(
       chosen,
       `the smallest whose perplexity rises by at most ${maxPerplexityIncrease}${within}`,
     );
   }
-  if (maxSizeMegabytes !== null) {
+  if (maxSize !== null) {
     const chosen = mostAccurate(fits);
-    return chosen
-      ? because(chosen, `the lowest perplexity within ${maxSizeMegabytes} MB`)
-      : null;
+    return chosen ? because(chosen, `the lowest perplexity within ${maxSize} MB`) : null;
   }
   const unharmed = measured.filter(({ metrics }) => {
     const reference = metrics.perplexity - metrics.perplexityIncrease;
@@ -86,8 +83,14 @@ function because(row: ComparisonRow, rule: string): Recommendation {
   return {
     method: row.method,
     options: row.options,
-    reason: `${row.method} is ${rule}: ${numbers}.`,
+    reason: `${nameOf(row)} is ${rule}: ${numbers}.`,
   };
+}
+
+/** The method with the width of its weights, which alone tells most rows of a method apart. */
+function nameOf({ method, options }: ComparisonRow): string {
+  const bits = options.bits ?? options.weightBits;
+  return bits === undefined ? method : `${method} at ${bits} bits`;
 }
 
 function smallest(rows: readonly ComparisonRow[]): ComparisonRow | undefined {

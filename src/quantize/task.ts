@@ -1,5 +1,7 @@
 /** The task: make a language model's weights smaller at the least cost in perplexity. */
 
+import { sha256 } from '../format/hash.ts';
+import { bytesOf } from '../format/stored-values.ts';
 import type { QuantizedModel } from '../nn/quantized.ts';
 import { defineTask } from '../nouns/task.ts';
 import { readArtifact } from './artifact/read.ts';
@@ -25,6 +27,11 @@ export const quantize = defineTask({
   plot: { x: 'size', y: 'perplexity' },
   formats: quantizeFormats,
   load: loadInput,
+  hashes: ({ model, calibrationTokens, evaluationTokens }: QuantizeInput) => ({
+    model: model.fingerprint,
+    calibration: sha256(bytesOf(calibrationTokens.data)),
+    eval: sha256(bytesOf(evaluationTokens)),
+  }),
   candidates: (input: QuantizeInput) => defaultCandidates(input),
   evaluate: (input: QuantizeInput, output: QuantizedModel | undefined, context) =>
     measureQuantized(input, output, context),

@@ -12,7 +12,7 @@ import { openEmbedded } from '../lab/database/embedded.ts';
 import { jobListSchema, jobSchema, storedResultSchema } from './schema.ts';
 
 const script = fileURLToPath(new URL('../../test/rooms/serve.ts', import.meta.url));
-const kills = Number(process.env.ASSAY_TEST_KILLS ?? 4);
+const kills = Number(process.env.ASSAY_TEST_KILLS ?? 20);
 
 async function serve(home: string): Promise<{ child: ChildProcess; url: string }> {
   const child = spawn(process.execPath, [script, home], {
