@@ -16,6 +16,8 @@ export interface OptionField {
   readonly type: 'number' | 'integer' | 'string' | 'boolean' | 'list';
   readonly choices: readonly (string | number)[] | null;
   readonly minimum: number | null;
+  /** Whether the minimum itself is not allowed. */
+  readonly above: boolean;
   readonly maximum: number | null;
   readonly default: unknown;
   readonly required: boolean;
@@ -53,6 +55,7 @@ export function optionFields(schema: OptionsSchema): OptionField[] {
       type: fieldType(inner),
       choices: inner.enum ?? null,
       minimum: inner.minimum ?? inner.exclusiveMinimum ?? null,
+      above: inner.minimum === undefined && inner.exclusiveMinimum !== undefined,
       maximum: inner.maximum ?? null,
       default: field.default ?? null,
       required: json.required?.includes(name) ?? false,
@@ -102,11 +105,12 @@ export function describeExpectation(field: OptionField, fallback = ''): string {
   if (field.type === 'number' || field.type === 'integer') {
     const noun = field.type === 'integer' ? 'an integer' : 'a number';
     const { minimum, maximum } = field;
-    if (minimum !== null && maximum !== null && maximum < 1e15) {
-      return `${noun} from ${minimum} to ${maximum}`;
-    }
-    if (minimum !== null && minimum > -1e15) return `${noun} of at least ${minimum}`;
-    return maximum !== null && maximum < 1e15 ? `${noun} of at most ${maximum}` : noun;
+    const isLow = minimum !== null && minimum > -1e15;
+    const isHigh = maximum !== null && maximum < 1e15;
+    if (isLow && isHigh && !field.above) return `${noun} from ${minimum} to ${maximum}`;
+    const low = isLow ? ` ${field.above ? 'above' : 'of at least'} ${minimum}` : '';
+    const high = isHigh ? `${isLow ? ' and' : ''} of at most ${maximum}` : '';
+    return noun + low + high;
   }
   return fallback || (field.type === 'list' ? 'a list' : 'a text');
 }

@@ -27,14 +27,16 @@ export const quantizeInputs = z.object({
     .describe(
       'Text that methods may look at: a file, JSON lines or a directory; empty takes the ' +
         'training part of the text that came with the installed packages.',
-    ),
+    )
+    .meta({ title: 'Calibration text' }),
   eval: z
     .string()
     .default('')
     .describe(
       'Text that perplexity is measured on; empty takes the held-out part of the ' +
         'installed text.',
-    ),
+    )
+    .meta({ title: 'Evaluation text' }),
   calibrationSamples: z
     .int()
     .min(1)
@@ -52,7 +54,8 @@ export const quantizeInputs = z.object({
     .min(16)
     .max(10_000_000)
     .default(16_384)
-    .describe('Most tokens that perplexity is measured on, spread over the text.'),
+    .describe('Most tokens that perplexity is measured on, spread over the text.')
+    .meta({ title: 'Evaluation tokens' }),
 });
 
 export type QuantizeInputs = z.output<typeof quantizeInputs>;

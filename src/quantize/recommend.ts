@@ -9,13 +9,15 @@ export const quantizeBudget = z.object({
     .positive()
     .nullable()
     .default(null)
-    .describe('Largest size of the weights, in megabytes (10^6 bytes).'),
+    .describe('Largest size of the weights, in megabytes (10^6 bytes).')
+    .meta({ title: 'Largest size, MB' }),
   maxPerplexityIncrease: z
     .number()
     .min(0)
     .nullable()
     .default(null)
-    .describe('Largest increase of perplexity over the untouched model.'),
+    .describe('Largest increase of perplexity over the untouched model.')
+    .meta({ title: 'Largest increase of perplexity' }),
 });
 
 export type QuantizeBudget = z.output<typeof quantizeBudget>;

@@ -30,6 +30,8 @@ export interface Reading {
 }
 
 interface Property {
+  /** Name for a person, where the name in code does not read well. */
+  title?: string;
   type?: string | string[];
   enum?: (string | number)[];
   const?: string | number;
@@ -51,7 +53,7 @@ export function readFields(schema: JsonSchema): Field[] {
     const nullable = inner !== property || isNullable(property);
     return {
       name,
-      label: labelOf(name),
+      label: property.title ?? labelOf(name),
       kind: kindOf(inner),
       choices: inner.enum ?? [],
       minimum: bound(inner.minimum ?? inner.exclusiveMinimum),
