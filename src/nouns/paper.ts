@@ -31,6 +31,8 @@ export const paperSchema = z.strictObject({
   venue: z.string().optional(),
   code: z.url().optional(),
   room: z.enum(rooms),
+  /** What our implementation was held to, and what was not; only for papers that run. */
+  verified: z.string().optional(),
   /** Own words, two to four sentences. */
   summary: z.string().min(1),
   /** The statement that Assay tests. */

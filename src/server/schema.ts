@@ -24,6 +24,7 @@ export const paperItemSchema = z.object({
   ...paperSchema.shape,
   venue: z.string().nullable(),
   code: z.string().nullable(),
+  verified: z.string().nullable(),
   status: paperStatusSchema,
   verdict: verdictSchema
     .nullable()

@@ -15,8 +15,13 @@ import type {
 } from './schema.ts';
 
 export function paperItem(paper: FeedPaper): PaperItem {
-  const { venue, code, ...rest } = paper;
-  return { ...rest, venue: venue ?? null, code: code ?? null };
+  const { venue, code, verified, ...rest } = paper;
+  return {
+    ...rest,
+    venue: venue ?? null,
+    code: code ?? null,
+    verified: verified ?? null,
+  };
 }
 
 export function paperDetail(detail: FeedDetail): PaperDetail {

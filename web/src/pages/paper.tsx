@@ -59,6 +59,12 @@ export function PaperPage() {
         {paper.status === 'runs' ? (
           <>
             <ClaimRunner paper={paper} />
+            {paper.verified === null ? null : (
+              <section aria-labelledby="verified">
+                <h2 id="verified">Checked against</h2>
+                <p>{paper.verified}</p>
+              </section>
+            )}
             <UseIt paper={paper} />
           </>
         ) : null}

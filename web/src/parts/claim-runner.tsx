@@ -34,6 +34,7 @@ export function ClaimRunner({ paper }: { readonly paper: PaperDetail }) {
   return (
     <section aria-labelledby="measured">
       <h2 id="measured">Measured here</h2>
+      {experiment ? <p className="muted">Tested here: {experiment.statement}</p> : null}
       {latest ? <ClaimOutcomeView outcome={latest} /> : null}
       {experiment === null ? (
         <p className="muted">
