@@ -2,7 +2,15 @@
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, relative } from 'node:path';
 import { fail, root, runNpm } from './runtime.js';
 
@@ -13,7 +21,7 @@ export function installPackages(node, directory = root) {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
   process.stderr.write('assay: installing packages\n');
   const result = runNpm(node, ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
-    cwd: root,
+    cwd: directory,
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   if (result.status !== 0)
@@ -21,28 +29,62 @@ export function installPackages(node, directory = root) {
   writeFileSync(stamp, lock);
 }
 
-/** Builds the front end, unless the build of these very sources is there. */
+/** Builds the front end into `web/dist`. */
 export function buildFrontEnd(node) {
   const sources = [
     ...filesUnder(join(root, 'web'), ['dist']),
     ...filesUnder(join(root, 'src', 'nouns'), []),
     join(root, 'src', 'server', 'schema.ts'),
-    join(root, 'package-lock.json'),
   ];
-  const current = hash(sources.filter((file) => existsSync(file)));
-  const output = join(root, 'web', 'dist');
+  buildIfStale(join(root, 'web', 'dist'), sources, () => {
+    process.stderr.write('assay: building the front end\n');
+    const vite = join('node_modules', 'vite', 'bin', 'vite.js');
+    runTool(node, [vite, 'build', 'web', '--logLevel', 'error'], 'the front end');
+  });
+}
+
+/**
+ * Builds `dist`, which the packed package holds. A checkout runs its sources, but `npm pack`
+ * runs no script where scripts are off, so the build has to be there before.
+ */
+export function buildPackage(node) {
+  const output = join(root, 'dist');
+  const source = join(root, 'src');
+  const sources = [
+    ...filesUnder(source, []),
+    join(root, 'tsconfig.json'),
+    join(root, 'tsconfig.build.json'),
+  ];
+  buildIfStale(output, sources, () => {
+    process.stderr.write('assay: building the package\n');
+    rmSync(output, { recursive: true, force: true });
+    const compiler = join('node_modules', 'typescript', 'bin', 'tsc');
+    runTool(node, [compiler, '-p', 'tsconfig.build.json'], 'the package');
+    // The catalog is read at run time: its texts go beside the code that reads them.
+    const isText = (path) => !/\.ts$|golden\.json$/.test(path);
+    cpSync(source, output, { recursive: true, filter: isText });
+  });
+}
+
+/** Builds unless the output is that of these very sources and packages. */
+function buildIfStale(output, sources, build) {
+  const lock = join(root, 'package-lock.json');
+  const current = hash([...sources, lock].filter((file) => existsSync(file)));
   const stamp = join(output, '.stamp');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === current) return;
-  process.stderr.write('assay: building the front end\n');
-  const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js');
-  const result = spawnSync(node, [vite, 'build', 'web', '--logLevel', 'error'], {
+  rmSync(stamp, { force: true });
+  build();
+  mkdirSync(output, { recursive: true });
+  writeFileSync(stamp, current);
+}
+
+function runTool(node, args, what) {
+  const result = spawnSync(node, args, {
     cwd: root,
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, NODE_ENV: 'production' },
   });
-  if (result.status !== 0) fail('the front end did not build; see the lines above');
-  mkdirSync(output, { recursive: true });
-  writeFileSync(stamp, current);
+  if (result.status !== 0) fail(`${what} did not build; see the lines above`);
 }
 
 function filesUnder(directory, skipped) {

@@ -8,7 +8,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startPostgres } from './postgres.js';
-import { buildFrontEnd, installPackages } from './prepare.js';
+import { buildFrontEnd, buildPackage, installPackages } from './prepare.js';
 import { fail, findNode, root } from './runtime.js';
 import { missingPackages, obtainPackages } from './system-packages.js';
 
@@ -20,6 +20,7 @@ const node = findNode();
 installPackages(node);
 installPackages(node, join(root, 'test', 'judges'));
 buildFrontEnd(node);
+buildPackage(node);
 
 const wanted = (only ?? suites).filter((suite) => !without.includes(suite));
 obtainPackages(wanted.flatMap((suite) => needs[suite] ?? []));

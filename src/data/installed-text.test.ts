@@ -61,6 +61,25 @@ describe('installedText', () => {
     expect([...found].sort()).toEqual(['far/readme.markdown', 'near/README.md']);
   });
 
+  it('takes the declarations of the listed packages where TypeScript is not installed', async () => {
+    const host = join(root, 'packed');
+    const library = join(host, 'node_modules', 'library');
+    await mkdir(join(library, 'types', 'node_modules'), { recursive: true });
+    const manifest = JSON.stringify({ dependencies: { library: '1.0.0' } });
+    await writeFile(join(host, 'package.json'), manifest);
+    for (let index = 0; index < 30; index++) {
+      const text = `export declare const value${index}: number;\n`.repeat(60);
+      await writeFile(join(library, 'types', `part${index}.d.ts`), text);
+    }
+    await writeFile(join(library, 'types', 'node_modules', 'no.d.ts'), 'x');
+    const train = await installedText({ split: 'train', root: host });
+    const heldOut = await installedText({ split: 'held-out', root: host });
+    const names = [...train.files, ...heldOut.files].sort();
+    expect(names).toHaveLength(30);
+    expect(names).toContain('library/types/part0.d.ts');
+    expect(heldOut.files.length).toBeGreaterThan(0);
+  });
+
   it('says what to give when there is too little', async () => {
     await mkdir(join(root, 'empty'));
     const work = installedText({ split: 'train', root: join(root, 'empty') });

@@ -30,7 +30,8 @@ const largestFile = 1_000_000;
 
 /**
  * The installed text: TypeScript's `lib/lib.*.d.ts`, the declarations of `@types/node`, and
- * the README of each package that this package's manifest lists, sorted by path.
+ * the README of each package that this package's manifest lists, sorted by path. Where
+ * TypeScript is not installed, the declarations of the listed packages take its place.
  *
  * @throws AssayError `not-found` when less than 50 KB are installed for both splits together.
  */
@@ -55,8 +56,8 @@ export async function installedText(
   if (available < leastBytes || documents.length === 0) {
     throw new AssayError(
       'not-found',
-      `only ${available} bytes of text came with the installed packages, at least ` +
-        `${leastBytes} are needed: give your own with --calibration and --eval`,
+      `too little text came with the installed packages (${available} bytes, ${bytes} for ` +
+        `the ${split} part): give your own with --calibration and --eval`,
     );
   }
   return {
@@ -99,6 +100,8 @@ async function candidateFiles(root: string): Promise<Candidate[]> {
     const readme = files.find((file) => /^readme\.(md|markdown)$/i.test(file));
     if (readme)
       candidates.push({ name: `${name}/${readme}`, path: join(directory, readme) });
+    // An installed package comes without development packages: READMEs alone are too little.
+    if (!typescript) await add(name, directory, /^(?!.*node_modules\/).*\.d\.ts$/);
   }
   return candidates.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 }
