@@ -2,7 +2,12 @@
 
 import { InvalidInputError } from '../error.ts';
 import type { OptionsSchema } from '../nouns/method.ts';
-import { type OptionField, optionFields, parseOptions } from '../nouns/options.ts';
+import {
+  flagName,
+  type OptionField,
+  optionFields,
+  parseOptions,
+} from '../nouns/options.ts';
 
 export interface ParsedArguments {
   readonly positionals: readonly string[];
@@ -62,11 +67,7 @@ export function readOptions<Schema extends OptionsSchema>(
   for (const field of optionFields(schema)) {
     if (field.name in values) mine[field.name] = convert(field, values[field.name]!);
   }
-  return parseOptions(schema, mine, (name) => `--${flagOf(name)}`);
-}
-
-function flagOf(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return parseOptions(schema, mine, (name) => `--${flagName(name)}`);
 }
 
 /** Text of a flag as the type its schema wants; left as text when it cannot be read so. */

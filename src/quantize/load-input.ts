@@ -1,7 +1,5 @@
 /** Opens what the user points at: a model, a calibration text and an evaluation text. */
 
-import { stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { int32 } from '../array/tensor.ts';
 import { installedText } from '../data/installed-text.ts';
@@ -10,6 +8,7 @@ import type { Tokenizer } from '../data/tokenizer.ts';
 import { InvalidInputError } from '../error.ts';
 import { loadLanguageModel } from '../nn/load.ts';
 import type { LanguageModel } from '../nn/model.ts';
+import { resolveModelPath } from '../nn/shipped.ts';
 import type { RunContext } from '../nouns/run.ts';
 import type { QuantizeInput } from './input.ts';
 
@@ -69,7 +68,7 @@ export async function loadInput(
   context: RunContext,
 ): Promise<QuantizeInput> {
   const { signal } = context;
-  const model = await loadLanguageModel(await modelPath(inputs.model), signal);
+  const model = await loadLanguageModel(resolveModelPath(inputs.model), signal);
   const calibration = inputs.calibration
     ? await readText(inputs.calibration, { signal })
     : await installedText({ split: 'train' });
@@ -106,17 +105,6 @@ export async function loadInput(
     calibrationTokens: int32([samples, length], calibrationTokens),
     evaluationTokens,
   };
-}
-
-/** A directory as given, or that of the shipped model. */
-async function modelPath(model: string): Promise<string> {
-  if (model !== 'nano' || (await stat(model).catch(() => null))) return model;
-  let root = import.meta.dirname;
-  while (!(await stat(join(root, 'package.json')).catch(() => null))) {
-    if (dirname(root) === root) return model;
-    root = dirname(root);
-  }
-  return join(root, 'models', 'nano');
 }
 
 /**
