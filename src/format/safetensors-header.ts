@@ -226,6 +226,7 @@ function checkCover(
   dataBytes: number,
 ): void {
   let position = 0;
+  const cutOff = entries.find(({ begin, byteLength }) => begin + byteLength > dataBytes);
   for (const { name, begin, byteLength } of entries) {
     if (begin !== position) {
       const kind =
@@ -242,7 +243,8 @@ function checkCover(
     position += byteLength;
   }
   if (position !== dataBytes) {
-    const received = `${dataBytes}${dataBytes < position ? ': the file is truncated' : ''}`;
+    const cut = cutOff && `: the file is truncated within ${cutOff.name}`;
+    const received = `${dataBytes}${cut ?? ''}`;
     throw new InvalidFileError(
       file,
       'data',
