@@ -2,7 +2,8 @@
 
 /**
  * One quantized matrix `[outFeatures, inFeatures]`:
- * `weight[o, i] = (codes[o, i] - zeros[o, g]) * scales[o, g]` with `g = floor(i / groupSize)`.
+ * `weight[o, i] = (codes[o, i] - zeros[o, g]) * scales[o, g] / inputScales[i]` with
+ * `g = floor(i / groupSize)`, and without the division where there are no input scales.
  */
 export interface QuantizedMatrix {
   readonly shape: readonly [outFeatures: number, inFeatures: number];
@@ -18,4 +19,9 @@ export interface QuantizedMatrix {
   readonly symmetric: boolean;
   /** One scale for the whole matrix (then every entry of `scales` is equal and one is stored). */
   readonly perTensor: boolean;
+  /**
+   * `[inFeatures]`, positive and representable in float16: the layer's input is divided by
+   * them before the product.
+   */
+  readonly inputScales?: Float32Array;
 }

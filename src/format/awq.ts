@@ -9,6 +9,7 @@ import { InvalidFileError, InvalidInputError } from '../error.ts';
 import {
   checkQuantizedMatrix,
   groupsOf,
+  refuseInputScales,
   scalesFitHalf,
   transposedHalves,
 } from './quantized-matrix.ts';
@@ -38,6 +39,7 @@ const order = [0, 2, 4, 6, 1, 3, 5, 7] as const;
  */
 export function packAwq(matrix: QuantizedMatrix): PackedAwq {
   checkQuantizedMatrix(matrix);
+  refuseInputScales(matrix, 'AWQ');
   const { bits, groupSize, codes, zeros } = matrix;
   const [outFeatures, inFeatures] = matrix.shape;
   if (bits !== 4) {

@@ -9,6 +9,7 @@ import { InvalidFileError, InvalidInputError } from '../error.ts';
 import {
   checkQuantizedMatrix,
   groupsOf,
+  refuseInputScales,
   scalesFitHalf,
   transposedHalves,
 } from './quantized-matrix.ts';
@@ -45,6 +46,7 @@ export interface PackedGptq extends GptqTensors {
  */
 export function packGptq(matrix: QuantizedMatrix, zeroFormat: GptqZeros): PackedGptq {
   checkQuantizedMatrix(matrix);
+  refuseInputScales(matrix, 'GPTQ');
   const { bits, groupSize, codes, zeros } = matrix;
   const [outFeatures, inFeatures] = matrix.shape;
   if (inFeatures % 32 !== 0 || outFeatures % 32 !== 0) {

@@ -291,3 +291,19 @@ describe('MatMulNBits', () => {
     },
   );
 });
+
+it('refuses in the layouts of other programs what divides its input, and bad input scales', () => {
+  const plain = randomMatrix({ outputs: 32, inputs: 32, bits: 4, groupSize: 32 });
+  const scaled = { ...plain, inputScales: new Float32Array(32).fill(0.5) };
+  expect(() => packGptq(scaled, 'v2')).toThrow('GPTQ layout has no place');
+  expect(() => packAwq(scaled)).toThrow('AWQ layout has no place');
+  for (const wrong of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 0.1]) {
+    const inputScales = scaled.inputScales.slice();
+    inputScales[5] = wrong;
+    expect(() => checkQuantizedMatrix({ ...plain, inputScales })).toThrow(
+      'inputScales[5]',
+    );
+  }
+  const short = { ...plain, inputScales: new Float32Array(31).fill(1) };
+  expect(() => checkQuantizedMatrix(short)).toThrow('32 scales');
+});

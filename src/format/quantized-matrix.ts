@@ -11,7 +11,7 @@ export function groupsOf(matrix: QuantizedMatrix): number {
 
 /**
  * Throws InvalidInputError unless sizes agree, bits are 2 to 8, codes and zeros are below
- * `2^bits` and scales are finite.
+ * `2^bits`, scales are finite and input scales are positive halves.
  */
 export function checkQuantizedMatrix(matrix: QuantizedMatrix, name = 'matrix'): void {
   const { shape, bits, groupSize, codes, scales, zeros } = matrix;
@@ -43,6 +43,26 @@ export function checkQuantizedMatrix(matrix: QuantizedMatrix, name = 'matrix'): 
   if (wrongScale >= 0) {
     fail(`scales[${wrongScale}]`, 'a finite number', `${scales[wrongScale]}`);
   }
+  const { inputScales } = matrix;
+  if (!inputScales) return;
+  if (inputScales.length !== inFeatures) {
+    fail('inputScales', `${inFeatures} scales`, `${inputScales.length}`);
+  }
+  const wrong = inputScales.findIndex(
+    (scale) => !(scale > 0 && Number.isFinite(scale) && roundToHalf(scale) === scale),
+  );
+  if (wrong >= 0) {
+    const expected = 'a positive float16 number';
+    fail(`inputScales[${wrong}]`, expected, `${inputScales[wrong]}`);
+  }
+}
+
+/** Throws InvalidInputError for a matrix whose input is scaled, which `layout` cannot say. */
+export function refuseInputScales(matrix: QuantizedMatrix, layout: string): void {
+  if (!matrix.inputScales) return;
+  const expected = `none: the ${layout} layout has no place for them`;
+  const received = `${matrix.inputScales.length} scales`;
+  throw new InvalidInputError('matrix.inputScales', expected, received);
 }
 
 function firstAtLeast(values: Uint8Array, limit: number): number {
@@ -55,7 +75,7 @@ function firstAtLeast(values: Uint8Array, limit: number): number {
 /** The weights, `[outFeatures, inFeatures]` row-major. */
 export function dequantizedValues(matrix: QuantizedMatrix): Float32Array {
   const [outFeatures, inFeatures] = matrix.shape;
-  const { groupSize, codes, scales, zeros } = matrix;
+  const { groupSize, codes, scales, zeros, inputScales } = matrix;
   const groups = groupsOf(matrix);
   const values = new Float32Array(codes.length);
   for (let row = 0; row < outFeatures; row++) {
@@ -63,6 +83,7 @@ export function dequantizedValues(matrix: QuantizedMatrix): Float32Array {
       const group = row * groups + Math.floor(column / groupSize);
       const index = row * inFeatures + column;
       values[index] = (codes[index]! - zeros[group]!) * scales[group]!;
+      if (inputScales) values[index]! /= inputScales[column]!;
     }
   }
   return values;

@@ -14,6 +14,7 @@ export function quantizedDigest(model: QuantizedModel): string {
     const { shape, bits, groupSize, symmetric, perTensor } = matrix;
     hash.update(JSON.stringify([name, shape, bits, groupSize, symmetric, perTensor]));
     hash.update(matrix.codes).update(bytesOf(matrix.scales)).update(matrix.zeros);
+    if (matrix.inputScales) hash.update('inputs').update(bytesOf(matrix.inputScales));
   }
   for (const [name, tensor] of sorted(model.floats)) {
     hash.update(JSON.stringify([name, tensor.shape])).update(bytesOf(tensor.data));

@@ -182,3 +182,16 @@ describe('refusals', () => {
     expect(() => quantizeMatrix(huge, good, 'row')).toThrow('largest float16');
   });
 });
+
+it('divides the columns by the scales of the inputs, two bytes each on disk', () => {
+  const plain = {
+    ...quantizeMatrix(randomMatrix(2, 4), grid({ bits: 4 }), 2),
+    codes: Uint8Array.of(0, 1, 2, 3, 4, 5, 6, 15),
+    scales: Float32Array.of(0.5, 2, 1, 0.25),
+    zeros: Uint8Array.of(1, 2, 4, 7),
+  };
+  const scaled = { ...plain, inputScales: Float32Array.of(1, 2, 4, 0.5) };
+  expect([...dequantizeMatrix(scaled).data]).toEqual([-0.5, 0, 0, 4, 0, 0.5, -0.0625, 4]);
+  expect(matrixBytes(scaled) - matrixBytes(plain)).toBe(2 * 4);
+  expect(bitsPerWeight([scaled]) - bitsPerWeight([plain])).toBe((16 * 4) / 8);
+});

@@ -82,9 +82,9 @@ export function quantizeMatrix(
   };
 }
 
-/** `(codes - zeros) * scales` in float32, `[outFeatures, inFeatures]`. */
+/** `(codes - zeros) * scales / inputScales` in float32, `[outFeatures, inFeatures]`. */
 export function dequantizeMatrix(matrix: QuantizedMatrix): Tensor {
-  const { codes, scales, zeros, groupSize } = matrix;
+  const { codes, scales, zeros, groupSize, inputScales } = matrix;
   const data = new Float32Array(codes.length);
   for (let group = 0; group < scales.length; group++) {
     const scale = scales[group];
@@ -92,6 +92,12 @@ export function dequantizeMatrix(matrix: QuantizedMatrix): Tensor {
     const end = (group + 1) * groupSize;
     for (let index = group * groupSize; index < end; index++) {
       data[index] = (codes[index] - zero) * scale;
+    }
+  }
+  if (inputScales) {
+    const inputs = inputScales.length;
+    for (let index = 0; index < data.length; index++) {
+      data[index] /= inputScales[index % inputs];
     }
   }
   return float32(matrix.shape, data);

@@ -6,7 +6,7 @@ export interface MatrixSize {
   readonly weights: number;
   /** Bits of packed codes. */
   readonly codeBits: number;
-  /** Bits of float16 scales; one scale for the whole matrix when `perTensor`. */
+  /** Bits of float16 scales, of inputs too; one for all the weights when `perTensor`. */
   readonly scaleBits: number;
   /** Bits of packed zero points; none when symmetric, as the grid fixes them. */
   readonly zeroBits: number;
@@ -19,7 +19,7 @@ export function matrixSize(matrix: QuantizedMatrix): MatrixSize {
   return {
     weights,
     codeBits: weights * matrix.bits,
-    scaleBits: groups * 16,
+    scaleBits: (groups + (matrix.inputScales?.length ?? 0)) * 16,
     zeroBits: matrix.symmetric ? 0 : groups * matrix.bits,
   };
 }

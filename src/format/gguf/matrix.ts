@@ -28,8 +28,8 @@ const signedTypes = [
 ] as const;
 
 /**
- * The block type for a matrix, or null when GGUF has none here: groups that are not a
- * multiple of 32, or 8-bit codes too far from their zero point for a signed byte.
+ * The block type for a matrix, or null when GGUF has none here: scaled inputs, groups that
+ * are not a multiple of 32, or 8-bit codes too far from their zero point for a signed byte.
  */
 export function ggufTypeOf(
   matrix: QuantizedMatrix,
@@ -38,7 +38,7 @@ export function ggufTypeOf(
   const inFeatures = matrix.shape[1];
   const wholeGroups =
     matrix.groupSize % blockSize === 0 || matrix.groupSize >= inFeatures;
-  if (inFeatures % blockSize !== 0 || !wholeGroups) return null;
+  if (matrix.inputScales || inFeatures % blockSize !== 0 || !wholeGroups) return null;
   const { least, most } = signedRange(matrix);
   if (preference === 'compact' && matrix.bits <= 5) {
     if (!(least >= -8 && most <= 7)) return matrix.bits <= 4 ? 'Q4_1' : 'Q5_1';
@@ -65,8 +65,10 @@ export function ggufMatrix(
   if (type === null) {
     throw new InvalidInputError(
       'matrix',
-      'inputs and groups that are multiples of 32, codes within 128 of their zero point',
-      `shape [${matrix.shape.join(', ')}], groups of ${matrix.groupSize}`,
+      'unscaled inputs, inputs and groups that are multiples of 32, codes within 128 of ' +
+        'their zero point',
+      `${matrix.inputScales ? 'scaled inputs, ' : ''}shape [${matrix.shape.join(', ')}], ` +
+        `groups of ${matrix.groupSize}`,
     );
   }
   const scalesExact = scalesFitHalf(matrix.scales, 'matrix.scales');

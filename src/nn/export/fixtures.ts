@@ -73,6 +73,19 @@ export async function roundedModel(
   };
 }
 
+/** The same model with the inputs of the feed-forward parts' last layers divided by scales. */
+export function withInputScales(model: QuantizedModel): QuantizedModel {
+  const matrices = Object.entries(model.matrices).map(([name, matrix]) => {
+    if (!/mlp\.(c_proj|down_proj)/.test(name)) return [name, matrix] as const;
+    const inputScales = Float32Array.from(
+      { length: matrix.shape[1] },
+      (_, index) => 0.25 * (1 + (index % 7)),
+    );
+    return [name, { ...matrix, inputScales }] as const;
+  });
+  return { ...model, matrices: Object.fromEntries(matrices) };
+}
+
 /** The float model that a quantized one stands for. */
 export async function dequantizedModel(model: QuantizedModel): Promise<LanguageModel> {
   const source = exportSource(model);

@@ -9,7 +9,7 @@ import { tokenizerFromJson } from '../../data/tokenizer/hugging-face.ts';
 import { CancelledError, InvalidInputError } from '../../error.ts';
 import { openGguf } from '../../format/gguf/index.ts';
 import type { LanguageModel } from '../model.ts';
-import { randomModel, roundedModel } from './fixtures.ts';
+import { randomModel, roundedModel, withInputScales } from './fixtures.ts';
 import { interleavedRows } from './gguf/names.ts';
 import { type GgufOptions, writeGguf } from './index.ts';
 import { exportSource } from './source.ts';
@@ -109,6 +109,31 @@ describe('what the file holds', () => {
     expect(bytes?.note).toContain('rounded to 8 bits');
     expect(bytes?.maximumDeviation).toBeLessThanOrEqual(largest * 2 ** -10);
     expect(still?.type).toBe('F16');
+  });
+
+  it('stores a matrix whose input is scaled as floats, and says so', async () => {
+    const float = await randomModel('gpt2');
+    const rounded = await roundedModel(float, 4, 'group-asymmetric', 32);
+    const model = withInputScales(rounded);
+    const file = join(directory, 'scaled.gguf');
+    const { tensors } = await writeGguf(model, file);
+    const read = await openGguf(file);
+    const scaled = tensors.filter(({ parameter }) =>
+      parameter.endsWith('mlp.c_proj.weight'),
+    );
+    expect(scaled).toHaveLength(model.config.layers);
+    for (const { name, parameter, type, note } of scaled) {
+      expect(type).toBe('F16');
+      expect(note).toContain('inputs of a layer');
+      const expected = (await exportSource(model).read(parameter)).data;
+      const stored = (await read.read(name)).data;
+      expect([...stored]).toEqual([...expected].map(Math.f16round));
+    }
+    const others = tensors.filter(
+      ({ parameter }) =>
+        parameter in model.matrices && !scaled.some((one) => one.parameter === parameter),
+    );
+    expect(new Set(others.map(({ type }) => type))).toEqual(new Set(['Q5_0']));
   });
 
   it('keeps floats exactly, in 16 bits where that loses nothing or is asked for', async () => {

@@ -171,6 +171,48 @@ it('keeps GPT-2 weights the way its files hold them', async () => {
   expect(task.digest(await task.read(other))).toBe(task.digest(rounded));
 });
 
+it('keeps the scales of inputs in its own layout, and says why not in another’s', async () => {
+  const config = sampleConfiguration('gpt2', {
+    vocabularySize: 64,
+    hiddenSize: 32,
+    heads: 8,
+    keyValueHeads: 8,
+    intermediateSize: 64,
+  });
+  const model = await memoryModel(config, sampleParameters(config, 2), null);
+  const output = await make('awq', { bits: 4 }, { ...input, model });
+  const name = 'transformer.h.0.mlp.c_proj.weight';
+  expect(output.matrices[name]!.inputScales).toHaveLength(64);
+  const directory = fresh();
+  const written = recipe('awq', {});
+  const files = await task.write(
+    output,
+    directory,
+    written,
+    ['safetensors', 'onnx', 'gguf'],
+    context,
+  );
+  expect(files).toContain('model.gguf');
+  const back = await task.read(directory);
+  expect(back.matrices).toEqual(output.matrices);
+  expect(task.digest(back)).toBe(task.digest(output));
+  const { inputScales: _, ...without } = output.matrices[name]!;
+  const other = { ...output, matrices: { ...output.matrices, [name]: without } };
+  expect(task.digest(other)).not.toBe(task.digest(output));
+  const obstacle = 'divide their input';
+  expect(await readFile(join(directory, 'README.md'), 'utf8')).toContain(obstacle);
+  const configuration = await readFile(join(directory, 'config.json'), 'utf8');
+  expect(JSON.parse(configuration)).not.toHaveProperty('quantization_config');
+  expect(JSON.parse(configuration).assay.matrices[name].inputScales).toBe(true);
+  await expect(
+    task.write(output, fresh(), written, ['safetensors', 'awq'], context),
+  ).rejects.toThrow(obstacle);
+  const path = join(directory, 'config.json');
+  const wrong = configuration.replaceAll('"inputScales": false', '"inputScales": true');
+  await writeFile(path, wrong);
+  await expect(task.read(directory)).rejects.toThrow('act_scales');
+});
+
 it('names the file and field of a damaged artifact', async () => {
   const model = await make('round-to-nearest', { bits: 8, granularity: 'per-tensor' });
   const directory = fresh();

@@ -3,7 +3,7 @@
 import { bitsPerWeight } from '../../array/quantizer/size.ts';
 import type { QuantizedModel } from '../../nn/quantized.ts';
 import type { Recipe } from '../../nouns/task.ts';
-import { type Layout, tensorBytes } from './layout.ts';
+import { gptqObstacle, type Layout, tensorBytes } from './layout.ts';
 
 /** Numbers measured on the model, shown where they are known. */
 export type CardMeasurements = Readonly<Record<string, number>>;
@@ -62,11 +62,15 @@ ${inputs}
 
 ## Loading
 
-${loading(layout, formats)}
+${loading(model, layout, formats)}
 `;
 }
 
-function loading(layout: Layout, formats: readonly string[]): string {
+function loading(
+  model: QuantizedModel,
+  layout: Layout,
+  formats: readonly string[],
+): string {
   const ways: string[] = [];
   if (formats.includes('safetensors')) {
     ways.push(
@@ -74,7 +78,8 @@ function loading(layout: Layout, formats: readonly string[]): string {
         ? 'This directory is a GPTQ checkpoint: `AutoModelForCausalLM.from_pretrained(".")` ' +
             'in transformers, or `vllm serve .`.'
         : 'This directory holds the packed layout of Assay (`codes`, `scales`, `zeros` for ' +
-            'each layer), as the GPTQ layout cannot hold this model; read it with Assay.',
+            'each layer, and `act_scales` where the input is divided by them); read it ' +
+            `with Assay. The GPTQ layout cannot hold this model: ${gptqObstacle(model)}.`,
     );
   }
   if (formats.includes('awq')) ways.push('`awq/` is an AutoAWQ checkpoint.');

@@ -22,6 +22,8 @@ export interface MatrixNotes {
   readonly groupSize: number;
   readonly symmetric: boolean;
   readonly perTensor: boolean;
+  /** Whether `act_scales` divide the layer's input. */
+  readonly inputScales: boolean;
 }
 
 export function artifactNotes(model: QuantizedModel, layout: Layout): ArtifactNotes {
@@ -35,9 +37,16 @@ export function artifactNotes(model: QuantizedModel, layout: Layout): ArtifactNo
     weightError: typeof weightError === 'number' ? weightError : null,
     matrices: Object.fromEntries(
       Object.entries(model.matrices).map(
-        ([name, { shape, bits, groupSize, symmetric, perTensor }]) => [
+        ([name, { shape, bits, groupSize, symmetric, perTensor, inputScales }]) => [
           name,
-          { shape, bits, groupSize, symmetric, perTensor },
+          {
+            shape,
+            bits,
+            groupSize,
+            symmetric,
+            perTensor,
+            inputScales: inputScales !== undefined,
+          },
         ],
       ),
     ),

@@ -11,31 +11,37 @@ import type { QuantizedModel } from '../../nn/quantized.ts';
  * - `gptq`: what vLLM, SGLang and transformers load; needs sizes that are multiples of 32.
  * - `awq`: AutoAWQ's layout, 4 bits only.
  * - `packed`: our own, for everything the others cannot hold: other sizes, a single scale
- *   for a matrix, quantized activations.
+ *   for a matrix, quantized or scaled activations.
  */
 export type Layout = 'gptq' | 'awq' | 'packed';
 
-/** Whether the GPTQ layout can hold a model: sizes, one group size, no activation grids. */
-export function gptqHolds(model: QuantizedModel): boolean {
+/** Why the GPTQ layout cannot hold a model, or null when it can. */
+export function gptqObstacle(model: QuantizedModel): string | null {
+  const obstacle = commonObstacle(model);
+  if (obstacle !== null) return obstacle;
   const matrices = Object.values(model.matrices);
-  return (
-    matrices.length > 0 &&
-    Object.keys(model.activations).length === 0 &&
-    commonGroupSize(matrices) !== null &&
-    matrices.every(
-      ({ shape, perTensor }) => shape[0] % 32 === 0 && shape[1] % 32 === 0 && !perTensor,
-    )
-  );
+  const odd = matrices.find(({ shape }) => shape.some((size) => size % 32 !== 0));
+  return odd ? `a layer of sizes [${odd.shape.join(', ')}], not multiples of 32` : null;
+}
+
+/** What neither layout of other programs holds. */
+function commonObstacle(model: QuantizedModel): string | null {
+  const matrices = Object.values(model.matrices);
+  if (matrices.length === 0) return 'no quantized weights';
+  if (Object.keys(model.activations).length > 0) return 'quantized activations';
+  if (matrices.some(({ inputScales }) => inputScales)) {
+    return 'layers that divide their input by scales, which its loaders would leave out';
+  }
+  if (matrices.some(({ perTensor }) => perTensor)) return 'one scale for a matrix';
+  return commonGroupSize(matrices) === null ? 'groups of several sizes' : null;
 }
 
 /** Why the AWQ layout cannot hold a model, or null when it can. */
 export function awqObstacle(model: QuantizedModel): string | null {
+  const obstacle = commonObstacle(model);
+  if (obstacle !== null) return obstacle;
   const matrices = Object.values(model.matrices);
-  if (matrices.length === 0) return 'no quantized weights';
-  if (Object.keys(model.activations).length > 0) return 'quantized activations';
   if (matrices.some(({ bits }) => bits !== 4)) return 'weights of other than 4 bits';
-  if (matrices.some(({ perTensor }) => perTensor)) return 'one scale for a matrix';
-  if (commonGroupSize(matrices) === null) return 'groups of several sizes';
   const odd = matrices.find(({ shape }) => shape[0] % 8 !== 0);
   return odd ? `a layer of ${odd.shape[0]} outputs, not a multiple of 8` : null;
 }
@@ -56,7 +62,7 @@ export function zerosAboveNothing(model: QuantizedModel): boolean {
 
 /** The layout that a model is written in unless another is asked for. */
 export function defaultLayout(model: QuantizedModel): Layout {
-  return gptqHolds(model) ? 'gptq' : 'packed';
+  return gptqObstacle(model) === null ? 'gptq' : 'packed';
 }
 
 /** Every tensor of the file; packing happens when a tensor's turn comes. */
@@ -145,6 +151,12 @@ function matrixTensors(
     if (!matrix.symmetric) {
       const size = [packedBytes(zeros.length, bits)];
       tensors.push(named('zeros', 'uint8', size, () => packBits(zeros, bits)));
+    }
+    const { inputScales } = matrix;
+    if (inputScales) {
+      tensors.push(
+        named('act_scales', 'float16', [inputs], () => new Float16Array(inputScales)),
+      );
     }
     return tensors;
   }

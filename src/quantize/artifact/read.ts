@@ -22,6 +22,7 @@ const matrixNotes = z.object({
   groupSize: z.int().positive(),
   symmetric: z.boolean(),
   perTensor: z.boolean(),
+  inputScales: z.boolean().default(false),
 });
 
 const notesSchema = z.object({
@@ -214,6 +215,14 @@ async function readPacked(
     const field = `tensor "${stem}.scales"`;
     throw new InvalidFileError(file, field, `${kept} scales`, `${scales.length}`);
   }
+  const inputScales = about.inputScales
+    ? Float32Array.from((await get('act_scales', 'float16')).data as Float16Array)
+    : undefined;
+  if (inputScales && (inputScales.length !== inputs || !inputScales.every(isPositive))) {
+    const field = `tensor "${stem}.act_scales"`;
+    const received = `${inputScales.length} numbers, ${inputScales.filter(isPositive).length} of them positive`;
+    throw new InvalidFileError(file, field, `${inputs} positive numbers`, received);
+  }
   const zeros = symmetric
     ? new Uint8Array(groups).fill(2 ** (bits - 1))
     : await bytes('zeros', kept);
@@ -228,5 +237,10 @@ async function readPacked(
     zeros: perTensor && !symmetric ? new Uint8Array(groups).fill(zeros[0]) : zeros,
     symmetric,
     perTensor,
+    ...(inputScales ? { inputScales } : {}),
   };
+}
+
+function isPositive(value: number): boolean {
+  return value > 0 && Number.isFinite(value);
 }

@@ -22,7 +22,7 @@ export const quantizeFormats: readonly ArtifactFormat[] = [
     description:
       'Safetensors in the GPTQ layout, which vLLM, SGLang and transformers load; in a ' +
       'packed layout of our own where GPTQ’s cannot hold the model (sizes that are not ' +
-      'multiples of 32, one scale a matrix, quantized activations).',
+      'multiples of 32, one scale a matrix, quantized or scaled activations).',
   },
   {
     name: 'awq',

@@ -21,7 +21,7 @@ import {
   sampleRows,
   searchClips,
 } from './clip-search.ts';
-import { divideFeatures, foldScales } from './fold.ts';
+import { divideFeatures, dividesInput, foldScales, scaleLayers } from './fold.ts';
 import type { Inspector } from './inspect.ts';
 import { searchScales } from './scale-search.ts';
 
@@ -32,6 +32,7 @@ export interface SearchSettings extends ClipOptions {
   readonly clip: boolean;
 }
 
+/** Scales of one group of layers, folded into what comes before or dividing the input. */
 export interface FoldChoice {
   readonly layers: readonly string[];
   readonly tap: TapName;
@@ -61,13 +62,14 @@ export async function searchBlock(
   const folds: FoldChoice[] = [];
   if (settings.scale) {
     for (const group of foldGroups(config)) {
-      if (!group.absorber) continue;
+      if (!group.absorber && !dividesInput(group)) continue;
       await pause(context);
       const choice = await searchScales(
         {
           names: group.layers.map((name) => `block ${visit.layer}: ${name}`),
           weights: group.layers.map((name) => visit.parameters[name]),
           meanMagnitude: meanMagnitude(visit.taps[group.tap]),
+          storedAsHalves: dividesInput(group),
           loss: await inspector.scaleLoss(visit, group),
         },
         settings.grid,
@@ -116,7 +118,10 @@ export function sampledTap(
   return fold ? divideFeatures(rows, fold.scales) : rows;
 }
 
-/** The block with all scales folded: the same function. */
+/**
+ * The block with all scales folded: the same function, once the inputs of the layers that
+ * `inputScales` names are divided.
+ */
 export function applyFolds(
   config: LanguageModelConfig,
   parameters: Readonly<Record<string, Tensor>>,
@@ -127,18 +132,37 @@ export function applyFolds(
     const fold = folds.find((choice) => choice.tap === group.tap);
     if (fold && group.absorber) {
       folded = foldScales(folded, group.layers, group.absorber, fold.scales);
+    } else if (fold) {
+      folded = scaleLayers(folded, group.layers, fold.scales);
     }
   }
   return folded;
 }
 
-/** What folding multiplied a layer's columns by and divided its rows by, if anything. */
+/** What a layer's input is to be divided by; undefined where nothing was left undivided. */
+export function inputScales(
+  config: LanguageModelConfig,
+  layer: LinearLayer,
+  folds: readonly FoldChoice[],
+): Float32Array | undefined {
+  const group = foldGroups(config).find(({ tap }) => tap === layer.tap);
+  if (!group || !dividesInput(group)) return undefined;
+  const scales = folds.find(({ tap }) => tap === layer.tap)?.scales;
+  return scales?.some((scale) => scale !== 1) ? scales : undefined;
+}
+
+/**
+ * What folding multiplied a layer's columns by and divided its rows by, if anything; input
+ * scales do not count, as the matrix itself takes them out again.
+ */
 export function foldedFactors(
   config: LanguageModelConfig,
   layer: LinearLayer,
   folds: readonly FoldChoice[],
 ): { readonly columns?: Float32Array; readonly rows?: Float32Array } {
-  const columns = folds.find((choice) => choice.tap === layer.tap)?.scales;
+  const columns = inputScales(config, layer, folds)
+    ? undefined
+    : folds.find((choice) => choice.tap === layer.tap)?.scales;
   let rows: Float32Array | undefined;
   for (const { tap, absorber } of foldGroups(config)) {
     const fold = folds.find((choice) => choice.tap === tap);

@@ -1,10 +1,32 @@
 /** Moves input scales into the weights that read them and out of what comes before. */
 
 import { float32, type Tensor } from '../../array/tensor.ts';
-import type { Absorber } from '../../nn/decoder/linear-layers.ts';
+import type { Absorber, FoldGroup } from '../../nn/decoder/linear-layers.ts';
 
 /** Parameters of one block by local name. */
 export type BlockParameters = Readonly<Record<string, Tensor>>;
+
+/**
+ * Whether a group's layer divides its own input by the scales, as nothing before it can: the
+ * one after GELU (AWQ's scaled activation). Attended values that several query heads share
+ * are not scaled, as in the official search.
+ */
+export function dividesInput(group: FoldGroup): boolean {
+  return group.absorber === null && group.tap === 'activated';
+}
+
+/** The block with the columns of `layers` multiplied by `scales`, and nothing divided. */
+export function scaleLayers(
+  parameters: BlockParameters,
+  layers: readonly string[],
+  scales: Float32Array,
+): Record<string, Tensor> {
+  const scaled: Record<string, Tensor> = { ...parameters };
+  for (const name of layers) {
+    scaled[name] = float32(scaled[name].shape, scaleColumns(scaled[name].data, scales));
+  }
+  return scaled;
+}
 
 /**
  * The block with the columns of `layers` multiplied by `scales` and the absorber divided by
@@ -17,7 +39,7 @@ export function foldScales(
   absorber: Absorber,
   scales: Float32Array,
 ): Record<string, Tensor> {
-  const folded: Record<string, Tensor> = { ...parameters };
+  const folded = scaleLayers(parameters, layers, scales);
   const divide = (name: string, first: number, width: number): void => {
     const tensor = folded[name];
     const data = tensor.data.slice();
@@ -33,9 +55,6 @@ export function foldScales(
   const width = absorber.kind === 'norm' ? 1 : folded[absorber.weight].shape[1];
   divide(absorber.weight, first, width);
   if (absorber.bias !== null) divide(absorber.bias, first, 1);
-  for (const name of layers) {
-    folded[name] = float32(folded[name].shape, scaleColumns(folded[name].data, scales));
-  }
   return folded;
 }
 

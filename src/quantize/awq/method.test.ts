@@ -1,8 +1,9 @@
 /** AWQ on whole models: folding keeps the function, every family runs, options do what they say. */
 
 import { describe, expect, it } from 'vitest';
+import { dequantizeMatrix } from '../../array/quantizer/matrix.ts';
 import { createRandom } from '../../array/random.ts';
-import { int32 } from '../../array/tensor.ts';
+import { float32, int32, type Tensor } from '../../array/tensor.ts';
 import { foldGroups } from '../../nn/decoder/linear-layers.ts';
 import { lastLogits } from '../../nn/generate.ts';
 import { memoryModel, readParameters } from '../../nn/memory-model.ts';
@@ -12,13 +13,14 @@ import { outlierTwin } from '../../nn/transform.ts';
 import { parseOptions } from '../../nouns/options.ts';
 import { runContext } from '../../nouns/run.ts';
 import { dequantizedModel } from '../dequantized.ts';
-import { floatPass } from '../float-pass.ts';
+import { floatPass, tokenRows } from '../float-pass.ts';
 import type { QuantizeInput } from '../input.ts';
 import { roundToNearest } from '../round-to-nearest.ts';
 import { sampleInput } from '../sample.ts';
 import { keepSalientColumns, scaleSalientColumns } from './baselines.ts';
 import { applyFolds, searchBlock } from './block-search.ts';
 import { decodeChoice, encodeChoice } from './choice-file.ts';
+import { dividesInput, scaleColumns } from './fold.ts';
 import { inspectorFor } from './inspect.ts';
 import { awq } from './method.ts';
 
@@ -86,8 +88,23 @@ describe.each([
       for (const [name, tensor] of Object.entries(folded)) {
         tensors[visit.prefix + name] = tensor;
       }
+      // A layer that divides its own input: the same as dividing its columns.
+      for (const group of foldGroups(config).filter(dividesInput)) {
+        const { scales } = forced.find(({ tap }) => tap === group.tap)!;
+        const full = visit.prefix + group.layers[0]!;
+        const { shape, data } = tensors[full]!;
+        tensors[full] = float32(
+          shape,
+          scaleColumns(
+            data,
+            scales.map((scale) => 1 / scale),
+          ),
+        );
+      }
     }
-    const groups = foldGroups(config).filter((group) => group.absorber).length;
+    const groups = foldGroups(config).filter(
+      (group) => group.absorber || dividesInput(group),
+    ).length;
     expect(folds).toBe(groups * config.layers);
     const folded = await memoryModel(config, tensors, null);
     const ids = [...input.evaluationTokens.subarray(0, 10)];
@@ -116,6 +133,60 @@ describe.each([
     const layers = family === 'gpt2' ? 4 : 7;
     expect(Object.keys(output.matrices).length).toBe(layers * input.model.config.layers);
   });
+});
+
+const isHalf = (scale: number) => scale > 0 && Math.f16round(scale) === scale;
+
+/** Sum of squares of `x (weight - changed)^T`. */
+function outputError(x: Tensor, weight: Tensor, changed: Tensor): number {
+  const [tokens, inputs] = x.shape as [number, number];
+  let sum = 0;
+  for (let token = 0; token < tokens; token++) {
+    for (let start = 0; start < weight.data.length; start += inputs) {
+      let difference = 0;
+      for (let index = 0; index < inputs; index++) {
+        const change = weight.data[start + index] - changed.data[start + index];
+        difference += x.data[token * inputs + index] * change;
+      }
+      sum += difference ** 2;
+    }
+  }
+  return sum;
+}
+
+it('divides the input of GPT-2’s layer after GELU, and so protects its outliers', async () => {
+  const plain = await familyInput('gpt2');
+  const { config } = plain.model;
+  const tensors = await readParameters(plain.model);
+  for (let block = 0; block < config.layers; block++) {
+    for (const channel of [3, 17])
+      tensors[`transformer.h.${block}.mlp.c_fc.bias`].data[channel] = 30;
+  }
+  const from = { ...plain, model: await memoryModel(config, tensors, null) };
+  const options = { bits: 3, groupSize: 8, autoClip: false };
+  const scaled = await run(options, from);
+  const unscaled = await run({ ...options, autoScale: false }, from);
+  const shares: number[] = [];
+  for await (const { prefix, parameters, taps } of floatPass(from, context)) {
+    const name = `${prefix}mlp.c_proj.weight`;
+    const { inputScales } = scaled.matrices[name];
+    expect(inputScales!.every(isHalf)).toBe(true);
+    expect(unscaled.matrices[name].inputScales).toBeUndefined();
+    const x = tokenRows(taps.activated);
+    const weight = parameters['mlp.c_proj.weight'];
+    const [withScales, without] = [scaled, unscaled].map(({ matrices }) =>
+      outputError(x, weight, dequantizeMatrix(matrices[name])),
+    );
+    shares.push(withScales / without);
+  }
+  for (const share of shares) expect(share).toBeLessThan(0.5);
+  expect(scaled.report).not.toHaveProperty('unscaled');
+  const others = Object.entries(scaled.matrices).filter(
+    ([name]) => !name.endsWith('mlp.c_proj.weight'),
+  );
+  expect(others.every(([, { inputScales }]) => inputScales === undefined)).toBe(true);
+  const grouped = await run(options, await familyInput('llama', { keyValueHeads: 2 }));
+  expect(grouped.report.unscaled).toEqual(['self_attn.o_proj.weight']);
 });
 
 const { input } = await sampleInput(2);

@@ -20,6 +20,7 @@ import {
   applyChoice,
   type BlockChoice,
   foldedFactors,
+  inputScales,
   type SearchSettings,
   searchBlock,
 } from './block-search.ts';
@@ -158,7 +159,11 @@ export const awq = defineMethod({
           changed[full] = tensor;
           continue;
         }
-        const matrix = quantizeMatrix(tensor, stored, grouping, full);
+        const divisors = inputScales(config, layer, choice.folds);
+        const matrix: QuantizedMatrix = {
+          ...quantizeMatrix(tensor, stored, grouping, full),
+          ...(divisors ? { inputScales: divisors } : {}),
+        };
         const { columns, rows } = foldedFactors(config, layer, choice.folds);
         error.add(visit.parameters[name], matrix, columns, rows);
         matrices[full] = matrix;
@@ -182,11 +187,15 @@ function checkAwqInput(input: QuantizeInput): void {
   checkSampleCount(input, 1);
 }
 
-/** Names the checkpoints of one run: model, text and options. */
+/** Raised when a search chooses otherwise than before: older checkpoints are not resumed. */
+const searchVersion = 2;
+
+/** Names the checkpoints of one run: search, model, text and options. */
 function runKey(input: QuantizeInput, options: AwqOptions): string {
   const { data } = input.calibrationTokens;
   const tokens = sha256(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  const parts = [input.model.fingerprint, tokens, JSON.stringify(options)];
+  const { fingerprint } = input.model;
+  const parts = [searchVersion, fingerprint, tokens, JSON.stringify(options)];
   return `awq-${sha256(parts.join('\n')).slice(0, 16)}`;
 }
 

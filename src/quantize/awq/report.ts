@@ -6,6 +6,7 @@ import { foldGroups, type TapName } from '../../nn/decoder/linear-layers.ts';
 import { blockPrefix } from '../../nn/decoder/parameters.ts';
 import type { LanguageModelConfig } from '../../nn/model.ts';
 import type { BlockChoice } from './block-search.ts';
+import { dividesInput } from './fold.ts';
 import type { AwqOptions } from './method.ts';
 
 /** Per fold group: exponent, factors and the loss at every grid point; per layer: clips. */
@@ -18,7 +19,7 @@ export function awqReport(
   const scales = choices.flatMap((choice, block) =>
     choice.folds.map((fold) => ({
       layers: fold.layers.map((name) => blockPrefix(config, block) + name),
-      /** What took up the inverse: the norm or linear layer before. */
+      /** What took up the inverse: the norm or linear layer before; null: the layer itself. */
       previous: absorberOf(config, block, fold.tap),
       alpha: fold.alpha,
       losses: fold.losses,
@@ -27,14 +28,14 @@ export function awqReport(
   );
   const unscaled = options.autoScale
     ? foldGroups(config)
-        .filter((group) => !group.absorber)
+        .filter((group) => !group.absorber && !dividesInput(group))
         .flatMap((group) => group.layers)
     : [];
   return {
     bits: options.bits,
     scales,
-    /** Layers whose input scale nothing before them can take up. */
-    unscaled,
+    /** Layers without scales: attended values that several query heads share. */
+    ...(unscaled.length > 0 ? { unscaled } : {}),
     /** Largest magnitude that each group kept, `[outFeatures, groups]` by layer. */
     clips: Object.fromEntries(
       choices.flatMap((choice, block) =>

@@ -2,6 +2,7 @@
 
 import type { Grid } from '../../array/quantizer/grid.ts';
 import { type Grouping, groupSizeOf, roundTrip } from '../../array/quantizer/matrix.ts';
+import { largestFloat16 } from '../../array/quantizer/rounding.ts';
 import type { Tensor } from '../../array/tensor.ts';
 import { AssayError, throwIfCancelled } from '../../error.ts';
 
@@ -13,6 +14,8 @@ export interface ScaleProblem {
   readonly weights: readonly Tensor[];
   /** Mean over tokens of |x|, `[inFeatures]`. */
   readonly meanMagnitude: Float32Array;
+  /** The scales are kept beside the codes, in float16, and so are tried as such. */
+  readonly storedAsHalves?: boolean;
   /**
    * Mean squared difference between the inspected module's output with these weights in
    * place of its layers' and with the float ones.
@@ -75,6 +78,11 @@ export function scaledRoundTrip(
   return { dtype: 'float32', shape: weight.shape, data: output };
 }
 
+/** The nearest float16 number that is neither zero, subnormal nor infinite. */
+function normalHalf(scale: number): number {
+  return Math.f16round(Math.min(Math.max(scale, 2 ** -14), largestFloat16));
+}
+
 /**
  * Tries every exponent and keeps the first with the strictly smallest loss.
  * Throws when no loss is finite.
@@ -90,7 +98,8 @@ export async function searchScales(
   let best: { alpha: number; scales: Float32Array; loss: number } | undefined;
   for (const alpha of alphaGrid(points)) {
     throwIfCancelled(signal, 'the search for scales');
-    const scales = scalesFor(problem.meanMagnitude, alpha);
+    const exact = scalesFor(problem.meanMagnitude, alpha);
+    const scales = problem.storedAsHalves ? exact.map(normalHalf) : exact;
     const trial = problem.weights.map((weight, index) => {
       const groupSize = groupSizeOf(grouping, weight.shape[1], problem.names[index]);
       return scaledRoundTrip(weight, scales, grid, groupSize);

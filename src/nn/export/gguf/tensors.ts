@@ -229,6 +229,7 @@ function halfScales(matrix: QuantizedMatrix): boolean {
 
 function whyNotBlocks(matrix: QuantizedMatrix): string {
   const { shape, groupSize } = matrix;
+  if (matrix.inputScales) return 'blocks have no scales for the inputs of a layer';
   if (!halfScales(matrix)) return 'a scale is outside of float16';
   if (shape[1] % blockSize !== 0) return `${shape[1]} inputs are not whole blocks of 32`;
   if (groupSize < shape[1] && groupSize % blockSize !== 0) {

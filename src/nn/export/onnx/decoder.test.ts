@@ -12,6 +12,7 @@ import {
   randomModel,
   referenceLogits,
   roundedModel,
+  withInputScales,
 } from '../fixtures.ts';
 import { writeOnnx } from '../index.ts';
 
@@ -187,4 +188,27 @@ describe('quantized decoders', () => {
     const zeros = await logitsInPieces(silent, ids, [20], { accuracyLevel: 1 });
     expect(largestDifference(gone, zeros)).toBeLessThan(1e-6);
   });
+});
+
+describe('decoders with layers that divide their input', () => {
+  for (const [bits, groups, operator] of [
+    [4, 32, 'MatMulNBits'],
+    [3, 'row', 'MatMulNBits'],
+    [4, 8, 'MatMul'],
+  ] as const) {
+    it(`${bits} bits in groups of ${groups}: the logits of the dequantized weights`, async () => {
+      const float = await randomModel('gpt2');
+      const plain = await roundedModel(float, bits, 'group-asymmetric', groups);
+      const model = withInputScales(plain);
+      const expected = (await referenceLogits(await dequantizedModel(model), ids)).data;
+      const received = await logitsInPieces(model, ids, [6, 1, 13], { accuracyLevel: 1 });
+      expect(largestDifference(received, expected)).toBeLessThan(1e-5);
+      const unscaled = (await referenceLogits(await dequantizedModel(plain), ids)).data;
+      expect(largestDifference(unscaled, expected)).toBeGreaterThan(0.01);
+      const name = 'transformer.h.0.mlp.c_proj.weight';
+      const target = join(directory, `scaled-${bits}-${groups}`);
+      const { tensors } = await writeOnnx(model, target);
+      expect(tensors.find((tensor) => tensor.name === name)?.operator).toBe(operator);
+    });
+  }
 });

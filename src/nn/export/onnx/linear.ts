@@ -87,8 +87,20 @@ function packedProduct(
   const before = weights.count;
   const once = remembered(() => packBlocks(matrix, plan));
   const codesShape = [outFeatures, blocksPerRow, (blockSize * bits) / 8];
+  const { inputScales } = matrix;
+  const divided = inputScales
+    ? builder.add('Div', [
+        x,
+        weights.add(
+          `${name}.input_scales`,
+          'float32',
+          [inFeatures],
+          async () => inputScales,
+        ),
+      ])
+    : x;
   const inputs = [
-    x,
+    divided,
     weights.add(`${name}.codes`, 'uint8', codesShape, async () => once().blocks.data),
     weights.add(
       `${name}.scales`,
