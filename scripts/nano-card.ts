@@ -75,7 +75,7 @@ out of training.
 | --- | --- |
 ${rows.join('\n')}
 
-## Made by
+## Made by (Node.js 24)
 
 \`\`\`
 ${record.command}
@@ -85,8 +85,7 @@ A model of one's own with the same options: \`assay train lm TEXT... -o OUT\` wi
 \`--steps ${options.steps} --decay ${options.decay} --warmup ${options.warmup} --learning-rate ${options.learningRate} --batch ${options.batch}\`; the rest are its defaults.
 
 \`training.json\` beside this file holds every option, the losses on the way and the hash of the
-texts. The run was stopped and taken up from its checkpoints several times; tests hold resumed
-runs to the bits of uninterrupted ones, this long run itself was made once.
+texts.
 
 ## Licence
 

@@ -57,9 +57,7 @@ async function sources(): Promise<Record<string, string[]>> {
   const data = (...parts: string[]) => join(flags.shared, 'data', ...parts);
   const read = async (path: string) => (await readText(path)).documents;
   const plays = (await read(data('tinyshakespeare', 'input.txt.gz')))[0]!.text;
-  const speeches = await readFile(data('speeches', 'us-presidents.jsonl.gz')).then(() =>
-    read(data('speeches', 'us-presidents.jsonl.gz')),
-  );
+  const speeches = await read(data('speeches', 'us-presidents.jsonl.gz'));
   return {
     installed: (await installedText({ split: 'train', maximumBytes: 1e8 })).documents.map(
       ({ text }) => text,

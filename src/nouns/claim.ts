@@ -32,6 +32,28 @@ export interface ClaimContext extends RunContext {
   readonly full: boolean;
 }
 
+/** A context whose progress covers the seed at `index` among all seeds of the run. */
+export function contextOfSeed(
+  context: ClaimContext,
+  index: number,
+  seed: number,
+): ClaimContext {
+  const total = context.seeds.length;
+  return {
+    ...context,
+    progress: ({ done, total: whole, label, metrics }) => {
+      // Measurements of a seed have no known end: they move within its second half.
+      const share = whole > 0 ? (0.5 * done) / whole : 0.5;
+      context.progress({
+        done: (index + share) / total,
+        total: 1,
+        label: `seed ${seed}: ${label}`,
+        ...(metrics ? { metrics } : {}),
+      });
+    },
+  };
+}
+
 export interface Claim {
   readonly paper: string;
   /** What must hold, in one or two sentences. */

@@ -75,6 +75,20 @@ describe('--json', () => {
     expect(result.bitsPerByte).toBeGreaterThan(0);
   });
 
+  it('gives a perplexity that sees the quantized activations of an artifact', async () => {
+    const directory = temporaryDirectory();
+    writeFileSync(join(directory, 'text.md'), 'The quick brown fox. '.repeat(20));
+    const quantize = ['quantize', 'nano', '--method', 'integer-quantization', ...quick];
+    const four = ['--activation-bits', '4'];
+    await json([...quantize, ...four, '-o', 'four'], directory);
+    await json([...quantize, '--mode', 'weight-only', '-o', 'weights'], directory);
+    const rounded = await json(['perplexity', 'four', 'text.md'], directory);
+    const weights = await json(['perplexity', 'weights', 'text.md'], directory);
+    expect(rounded.tokensScored).toBe(weights.tokensScored);
+    expect(rounded.window).toBe(weights.window);
+    expect(rounded.perplexity).toBeGreaterThan(1.05 * weights.perplexity);
+  }, 60_000);
+
   it('gives the catalog and the methods', async () => {
     const papers = await json(['papers']);
     expect(papers).toHaveLength(73);

@@ -122,7 +122,9 @@ export const runChecks: Record<string, (subject: Subject) => Promise<void>> = {
       }
     }
   },
-  'writes no checkpoint for a spoiled input it refuses at once': async (subject) => {
+  'refuses a spoiled input again when the first try left pieces behind': async (
+    subject,
+  ) => {
     for (const { input } of subject.sample.spoiled) {
       const checkpoint = countingCheckpoint();
       const context = runContext({ checkpoint });

@@ -1,6 +1,7 @@
 /** The graph under construction during lowering: emits nodes for values and keeps broadcasts lazy. */
 
 import { type AttributeValue, GraphBuilder } from '../onnx/builder.ts';
+import { onnxTypeCodes } from '../onnx/model.ts';
 import { type AnyTensor, type DataType, elementCount, type Shape } from '../tensor.ts';
 import { UnsupportedError } from '../unsupported.ts';
 import { broadcastShape, type Layout, range, sameShape, type Value } from './value.ts';
@@ -87,7 +88,7 @@ export class LoweringGraph {
   /** The value in another element type. */
   cast(value: Value, dtype: DataType): Value {
     if (value.dtype === dtype) return value;
-    const to = { to: onnxCode[dtype]! };
+    const to = { to: onnxTypeCodes[dtype] };
     return this.emit('Cast', [value.name], to, dtype, value.shape, value.stored);
   }
 
@@ -186,21 +187,6 @@ export class LoweringGraph {
     return this.#restore(value, stored, shape, reshapeLayout(value, stored, blocks));
   }
 }
-
-/** Numbers of ONNX's element types, for Cast. */
-const onnxCode: Partial<Record<DataType, number>> = {
-  float32: 1,
-  uint8: 2,
-  int8: 3,
-  uint16: 4,
-  int16: 5,
-  int32: 6,
-  int64: 7,
-  bool: 9,
-  float16: 10,
-  float64: 11,
-  uint32: 12,
-};
 
 interface Block {
   readonly from: readonly number[];

@@ -46,7 +46,7 @@ export async function generateCommand(
   if (!values) return 0;
   const { prompt, tokens, temperature, topP } = values.of(flags);
   const run = values.of(runFlags);
-  const model = await openModel(values.positionals[0]!, signal);
+  const model = await openModel(values.positionals[0]!, signal, terminal);
   const context = runContext({ seed: run.seed, threads: run.threads, signal });
   const text = await generateText(model, prompt, context, {
     maximumTokens: tokens,

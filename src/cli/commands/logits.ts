@@ -32,7 +32,7 @@ export async function logitsCommand(
   );
   if (!values) return 0;
   const { ids, top, json } = values.of(flags);
-  const model = await openModel(values.positionals[0]!, signal);
+  const model = await openModel(values.positionals[0]!, signal, terminal);
   const tokens = ids.map((text) => readId(text, model.config.vocabularySize));
   const logits = await lastLogits(model, tokens, runContext({ signal }));
   if (json) {

@@ -2,10 +2,13 @@
 
 import { z } from 'zod';
 import { readText } from '../../data/text.ts';
-import { textPerplexity } from '../../nn/perplexity.ts';
-import { runContext } from '../../nouns/run.ts';
+import { InvalidInputError } from '../../error.ts';
+import { type PerplexityResult, textPerplexity } from '../../nn/perplexity.ts';
+import type { QuantizedModel } from '../../nn/quantized.ts';
+import { type RunContext, runContext } from '../../nouns/run.ts';
+import { quantizedPerplexity } from '../../quantize/index.ts';
 import type { CommandSurroundings } from '../command.ts';
-import { openModel } from '../open-model.ts';
+import { openArtifact, openModel } from '../open-model.ts';
 import { parseCommand } from '../parse.ts';
 import { outputFlags } from '../run-flags.ts';
 
@@ -42,14 +45,21 @@ export async function perplexityCommand(
   if (!values) return 0;
   const { window, stride, json } = values.of(flags);
   const [modelPath, textPath] = values.positionals as [string, string];
-  const model = await openModel(modelPath, signal);
   const { documents } = await readText(textPath);
   const text = documents.map((document) => document.text).join('\n');
   const context = runContext({ signal, progress: (update) => terminal.progress(update) });
-  const result = await textPerplexity(model, text, context, {
-    ...(window > 0 ? { window } : {}),
-    ...(stride > 0 ? { stride } : {}),
-  });
+  const artifact = await openArtifact(modelPath);
+  const quantizesActivations = artifact && Object.keys(artifact.activations).length > 0;
+  if (quantizesActivations && (window > 0 || stride > 0)) {
+    const expected = 'none for a model that quantizes activations';
+    throw new InvalidInputError('--window and --stride', expected, 'one');
+  }
+  const result = quantizesActivations
+    ? await artifactPerplexity(artifact, text, context)
+    : await textPerplexity(await openModel(modelPath, signal, terminal), text, context, {
+        ...(window > 0 ? { window } : {}),
+        ...(stride > 0 ? { stride } : {}),
+      });
   terminal.print(
     json
       ? JSON.stringify(result)
@@ -61,4 +71,32 @@ export async function perplexityCommand(
         ].join('\n'),
   );
   return 0;
+}
+
+/** With the inputs of linear layers on their grids, as the comparison measures it. */
+async function artifactPerplexity(
+  artifact: QuantizedModel,
+  text: string,
+  context: RunContext,
+): Promise<PerplexityResult> {
+  const { tokenizer, config } = artifact;
+  if (!tokenizer) {
+    throw new InvalidInputError('MODEL', 'a model with a tokenizer', 'none');
+  }
+  const ids = tokenizer.encode(text);
+  if (ids.length < 2) {
+    throw new InvalidInputError('TEXT', 'at least 2 tokens', `${ids.length}`);
+  }
+  const perplexity = await quantizedPerplexity(artifact, ids, context);
+  const natsPerToken = Math.log(perplexity);
+  const tokensScored = ids.length - 1;
+  const bits = (natsPerToken * tokensScored) / Math.LN2;
+  return {
+    natsPerToken,
+    perplexity,
+    bitsPerByte: bits / Buffer.byteLength(text, 'utf8'),
+    tokensScored,
+    window: config.contextLength,
+    stride: Math.ceil(config.contextLength / 2),
+  };
 }

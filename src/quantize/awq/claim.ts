@@ -5,7 +5,13 @@ import { installedText } from '../../data/installed-text.ts';
 import type { LanguageModel } from '../../nn/model.ts';
 import { perplexity } from '../../nn/perplexity.ts';
 import { outlierTwin } from '../../nn/transform.ts';
-import type { Claim, ClaimContext, ClaimRow, Gate } from '../../nouns/claim.ts';
+import {
+  type Claim,
+  type ClaimContext,
+  type ClaimRow,
+  contextOfSeed,
+  type Gate,
+} from '../../nouns/claim.ts';
 import { parseOptions } from '../../nouns/options.ts';
 import { runContext } from '../../nouns/run.ts';
 import { pause } from '../assemble.ts';
@@ -40,7 +46,7 @@ export const awqClaim: Claim = {
     const rows: ClaimRow[] = [];
     const clips: ClipEffect[] = [];
     for (const [index, seed] of context.seeds.entries()) {
-      const own = partOf(context, index, seed);
+      const own = contextOfSeed(context, index, seed);
       const plain = await trainedSmallModel(corpus, seed, steps, own);
       const models = { plain, twin: outlierTwin(plain, { seed }) };
       for (const [kind, model] of Object.entries(models)) {
@@ -255,22 +261,4 @@ function notesOf(
 
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-/** A context whose progress covers one seed. */
-function partOf(context: ClaimContext, index: number, seed: number): ClaimContext {
-  const total = context.seeds.length;
-  return {
-    ...context,
-    progress: ({ done, total: whole, label, metrics }) => {
-      // Measurements of a seed have no known end: they move within its second half.
-      const share = whole > 0 ? (0.5 * done) / whole : 0.5;
-      context.progress({
-        done: (index + share) / total,
-        total: 1,
-        label: `seed ${seed}: ${label}`,
-        ...(metrics ? { metrics } : {}),
-      });
-    },
-  };
 }

@@ -3,7 +3,13 @@
 import type { LanguageModel } from '../../nn/model.ts';
 import { perplexity } from '../../nn/perplexity.ts';
 import type { QuantizedModel } from '../../nn/quantized.ts';
-import type { Claim, ClaimContext, ClaimRow, Gate } from '../../nouns/claim.ts';
+import {
+  type Claim,
+  type ClaimContext,
+  type ClaimRow,
+  contextOfSeed,
+  type Gate,
+} from '../../nouns/claim.ts';
 import { parseOptions } from '../../nouns/options.ts';
 import { runContext } from '../../nouns/run.ts';
 import { pause } from '../assemble.ts';
@@ -49,7 +55,7 @@ export const integerQuantizationClaim: Claim = {
     const agreements: ExecutionAgreement[] = [];
     const sizes: { stored: number; counted: number; float: number }[] = [];
     for (const [index, seed] of context.seeds.entries()) {
-      const own = partOf(context, index, seed);
+      const own = contextOfSeed(context, index, seed);
       const plain = await trainedSmallModel(corpus, seed, steps, own);
       const models = { plain, rescaled: await rescaleQueries(plain, seed) };
       for (const [kind, model] of Object.entries(models)) {
@@ -228,21 +234,4 @@ function notesOf(
       '% of the outputs. Layers are compared one by one on the float model’s activations: ' +
       'attention, norms and activation functions between them run in float.',
   ];
-}
-
-/** A context whose progress covers one seed. */
-function partOf(context: ClaimContext, index: number, seed: number): ClaimContext {
-  const total = context.seeds.length;
-  return {
-    ...context,
-    progress: ({ done, total: whole, label, metrics }) => {
-      const share = whole > 0 ? (0.5 * done) / whole : 0.5;
-      context.progress({
-        done: (index + share) / total,
-        total: 1,
-        label: `seed ${seed}: ${label}`,
-        ...(metrics ? { metrics } : {}),
-      });
-    },
-  };
 }
